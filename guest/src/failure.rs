@@ -53,7 +53,12 @@ pub struct Failure {
 impl Failure {
     /// A failure without a vendor's answer.
     pub fn new(kind: FailureKind, place: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), place: place.into(), vendor: None }
+        Self {
+            kind,
+            message: message.into(),
+            place: place.into(),
+            vendor: None,
+        }
     }
 
     /// The same failure with the vendor's answer.

@@ -22,3 +22,4 @@ pub mod ledger;
 pub mod manifest;
 pub mod plan;
 pub mod settings;
+pub mod target;

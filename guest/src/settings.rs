@@ -122,10 +122,26 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            group_adds: Limit { count: None, percent: None, minimum_size: 0 },
-            group_removals: Limit { count: Some(100), percent: Some(30), minimum_size: 10 },
-            run_adds: Limit { count: None, percent: None, minimum_size: 0 },
-            run_removals: Limit { count: Some(500), percent: Some(10), minimum_size: 50 },
+            group_adds: Limit {
+                count: None,
+                percent: None,
+                minimum_size: 0,
+            },
+            group_removals: Limit {
+                count: Some(100),
+                percent: Some(30),
+                minimum_size: 10,
+            },
+            run_adds: Limit {
+                count: None,
+                percent: None,
+                minimum_size: 0,
+            },
+            run_removals: Limit {
+                count: Some(500),
+                percent: Some(10),
+                minimum_size: 50,
+            },
         }
     }
 }

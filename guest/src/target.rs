@@ -1,0 +1,72 @@
+//! What the engine asks of a target directory; `google` and `entra` answer it. Batching, splitting a refused batch,
+//! retries and pacing are the vendor room's own business: the engine hands over whole lists.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+
+use crate::failure::{Failure, VendorAnswer};
+use crate::ledger::Settlement;
+use crate::plan::model::{ObservedMember, Reading, Resolution, Sight, SourceUser, TargetGroup};
+use crate::plan::part::Operation;
+
+/// A source group whose target is looked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// Source group ID.
+    pub group: String,
+    /// Name in the source, code point for code point.
+    pub name: String,
+    /// Key: the canonical address (Google), the `uniqueName` we would create under (Entra).
+    pub key: String,
+    /// The target's ID where the ledger binds one: then only this is looked up.
+    pub bound: Option<String>,
+}
+
+/// One write: an approved operation and, where its group was created by this very plan, the ID it got.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Write {
+    /// What to do.
+    pub operation: Operation,
+    /// The target group's ID; none for a creation.
+    pub target: Option<String>,
+}
+
+/// What became of one write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WriteResult {
+    /// How it ended.
+    pub settlement: Settlement,
+    /// The vendor's answer.
+    pub answer: Option<VendorAnswer>,
+    /// Why it was refused or abandoned, for a person; empty where it went well.
+    pub message: String,
+    /// The group, after a creation (also where it existed already under the same key: `already`).
+    pub created: Option<TargetGroup>,
+}
+
+/// One vendor's directory.
+pub trait TargetDirectory {
+    /// Finds source users in the target (R31): exact, unique, by immutable ID.
+    fn resolve(
+        &self,
+        users: &[SourceUser],
+    ) -> impl Future<Output = Result<BTreeMap<String, Resolution>, Failure>>;
+
+    /// Looks each group's target up; `held` are target IDs that other source groups are bound to (R51): never
+    /// candidates. The answer has an entry for every wanted group (by source group ID).
+    fn look_up(
+        &self,
+        wanted: &[Wanted],
+        held: &BTreeSet<String>,
+    ) -> impl Future<Output = Result<BTreeMap<String, Sight>, Failure>>;
+
+    /// Members of target groups by ID; an entry for every ID asked for.
+    fn members(
+        &self,
+        targets: &[String],
+    ) -> impl Future<Output = BTreeMap<String, Reading<Vec<ObservedMember>>>>;
+
+    /// Carries out writes; one result each, in the same order. Never fails as a whole: what was not
+    /// sent is `abandoned`. A bad entry never fails the others (R40).
+    fn write(&self, writes: &[Write]) -> impl Future<Output = Vec<WriteResult>>;
+}
