@@ -17,6 +17,8 @@ mod query;
 mod reply;
 mod routes;
 mod state;
+#[cfg(test)]
+mod tests;
 mod throttle;
 mod token;
 mod views;
