@@ -11,6 +11,9 @@ pub mod entra;
 pub mod faults;
 pub mod google;
 pub mod jumpcloud;
+pub mod log;
+pub mod organisation;
+pub mod server;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};

@@ -32,7 +32,10 @@ fn contracts() -> Option<PathBuf> {
     if folder.join("graph").is_dir() {
         return Some(folder.join("graph"));
     }
-    println!("SKIPPED: no contracts in {}; set GROUPCAST_CONTRACTS", folder.display());
+    println!(
+        "SKIPPED: no contracts in {}; set GROUPCAST_CONTRACTS",
+        folder.display()
+    );
     None
 }
 
@@ -56,7 +59,9 @@ impl Desk {
                     "mail": format!("u{number}@example.com"), "display_name": format!("U {number}")})
             })
             .collect();
-        let members: Vec<Value> = (0..120).map(|number| json!({"id": format!("u{number:03}")})).collect();
+        let members: Vec<Value> = (0..120)
+            .map(|number| json!({"id": format!("u{number:03}")}))
+            .collect();
         let tenant: Tenant = serde_json::from_value(json!({
             "tenant_id": "t", "domain": "example.com",
             "applications": [{"client_id": "app", "client_secret": "s", "permissions": ["Group.ReadWrite.All", "User.Read.All"]}],
@@ -160,47 +165,216 @@ fn reference(id: &str) -> Value {
 fn every_answer_has_the_shape_that_the_contract_gives() {
     let Some(folder) = contracts() else { return };
     let mut desk = Desk::open(read(&folder, "graph-groups-users.openapi.json"));
-    let group = json!({"displayName": "New", "mailEnabled": false, "mailNickname": "new", "securityEnabled": true});
+    let group =
+        json!({"displayName": "New", "mailEnabled": false, "mailNickname": "new", "securityEnabled": true});
     for (status, method, template, path, body) in [
         (200, "GET", "/groups", "/groups?$top=1", None),
-        (200, "GET", "/groups", "/groups?$filter=displayName%20eq%20'one'&$select=id,displayName,groupTypes", None),
+        (
+            200,
+            "GET",
+            "/groups",
+            "/groups?$filter=displayName%20eq%20'one'&$select=id,displayName,groupTypes",
+            None,
+        ),
         (400, "GET", "/groups", "/groups?$filter=nonsense", None),
         (200, "GET", "/groups/$count", "/groups/$count", None),
         (200, "GET", "/groups/{group-id}", "/groups/g1", None),
         (404, "GET", "/groups/{group-id}", "/groups/none", None),
-        (200, "GET", "/groups/{group-id}/members", "/groups/g1/members?$top=50", None),
-        (200, "GET", "/groups/{group-id}/members", "/groups/g2/members", None),
-        (200, "GET", "/groups/{group-id}/members/$ref", "/groups/g2/members/$ref", None),
-        (200, "GET", "/groups/{group-id}/members/$count", "/groups/g2/members/$count", None),
-        (200, "GET", "/groups/{group-id}/members/graph.user", "/groups/g1/members/graph.user?$select=id,mail", None),
-        (200, "GET", "/groups/{group-id}/members/microsoft.graph.user", "/groups/g1/members/microsoft.graph.user", None),
-        (200, "GET", "/groups/{group-id}/transitiveMembers", "/groups/g2/transitiveMembers", None),
+        (
+            200,
+            "GET",
+            "/groups/{group-id}/members",
+            "/groups/g1/members?$top=50",
+            None,
+        ),
+        (
+            200,
+            "GET",
+            "/groups/{group-id}/members",
+            "/groups/g2/members",
+            None,
+        ),
+        (
+            200,
+            "GET",
+            "/groups/{group-id}/members/$ref",
+            "/groups/g2/members/$ref",
+            None,
+        ),
+        (
+            200,
+            "GET",
+            "/groups/{group-id}/members/$count",
+            "/groups/g2/members/$count",
+            None,
+        ),
+        (
+            200,
+            "GET",
+            "/groups/{group-id}/members/graph.user",
+            "/groups/g1/members/graph.user?$select=id,mail",
+            None,
+        ),
+        (
+            200,
+            "GET",
+            "/groups/{group-id}/members/microsoft.graph.user",
+            "/groups/g1/members/microsoft.graph.user",
+            None,
+        ),
+        (
+            200,
+            "GET",
+            "/groups/{group-id}/transitiveMembers",
+            "/groups/g2/transitiveMembers",
+            None,
+        ),
         (200, "GET", "/groups/{group-id}/owners", "/groups/g1/owners", None),
-        (200, "GET", "/groups/{group-id}/memberOf", "/groups/g1/memberOf", None),
-        (200, "GET", "/groups(uniqueName='{uniqueName}')", "/groups(uniqueName='key')", None),
-        (204, "PATCH", "/groups(uniqueName='{uniqueName}')", "/groups(uniqueName='key')", Some(json!({"displayName": "x"}))),
-        (200, "GET", "/groups/delta", "/groups/delta?$select=displayName,members", None),
-        (200, "GET", "/groups/delta()", "/groups/delta()?$select=members", None),
-        (200, "GET", "/groups/microsoft.graph.delta()", "/groups/microsoft.graph.delta()", None),
-        (200, "GET", "/users", "/users?$top=5&$select=id,userPrincipalName,mail", None),
+        (
+            200,
+            "GET",
+            "/groups/{group-id}/memberOf",
+            "/groups/g1/memberOf",
+            None,
+        ),
+        (
+            200,
+            "GET",
+            "/groups(uniqueName='{uniqueName}')",
+            "/groups(uniqueName='key')",
+            None,
+        ),
+        (
+            204,
+            "PATCH",
+            "/groups(uniqueName='{uniqueName}')",
+            "/groups(uniqueName='key')",
+            Some(json!({"displayName": "x"})),
+        ),
+        (
+            200,
+            "GET",
+            "/groups/delta",
+            "/groups/delta?$select=displayName,members",
+            None,
+        ),
+        (
+            200,
+            "GET",
+            "/groups/delta()",
+            "/groups/delta()?$select=members",
+            None,
+        ),
+        (
+            200,
+            "GET",
+            "/groups/microsoft.graph.delta()",
+            "/groups/microsoft.graph.delta()",
+            None,
+        ),
+        (
+            200,
+            "GET",
+            "/users",
+            "/users?$top=5&$select=id,userPrincipalName,mail",
+            None,
+        ),
         (200, "GET", "/users/{user-id}", "/users/u001", None),
-        (200, "GET", "/users/{user-id}/memberOf", "/users/u001/memberOf", None),
+        (
+            200,
+            "GET",
+            "/users/{user-id}/memberOf",
+            "/users/u001/memberOf",
+            None,
+        ),
         (200, "GET", "/users/$count", "/users/$count", None),
-        (200, "GET", "/directoryObjects/{directoryObject-id}", "/directoryObjects/u001", None),
-        (200, "POST", "/directoryObjects/getByIds", "/directoryObjects/getByIds", Some(json!({"ids": ["u001", "g1"]}))),
-        (200, "POST", "/directoryObjects/microsoft.graph.getByIds", "/directoryObjects/microsoft.graph.getByIds", Some(json!({"ids": ["u001"]}))),
+        (
+            200,
+            "GET",
+            "/directoryObjects/{directoryObject-id}",
+            "/directoryObjects/u001",
+            None,
+        ),
+        (
+            200,
+            "POST",
+            "/directoryObjects/getByIds",
+            "/directoryObjects/getByIds",
+            Some(json!({"ids": ["u001", "g1"]})),
+        ),
+        (
+            200,
+            "POST",
+            "/directoryObjects/microsoft.graph.getByIds",
+            "/directoryObjects/microsoft.graph.getByIds",
+            Some(json!({"ids": ["u001"]})),
+        ),
         (201, "POST", "/groups", "/groups", Some(group)),
-        (400, "POST", "/groups", "/groups", Some(json!({"displayName": "x"}))),
-        (204, "PATCH", "/groups/{group-id}", "/groups/g2", Some(json!({"displayName": "y"}))),
-        (204, "POST", "/groups/{group-id}/members/$ref", "/groups/g2/members/$ref", Some(json!({"@odata.id": reference("u149")}))),
-        (204, "DELETE", "/groups/{group-id}/members/{directoryObject-id}/$ref", "/groups/g2/members/u149/$ref", None),
-        (204, "POST", "/groups/{group-id}/owners/$ref", "/groups/g2/owners/$ref", Some(json!({"@odata.id": reference("u149")}))),
-        (200, "POST", "/$batch", "/$batch", Some(json!({"requests": [{"id": "1", "method": "GET", "url": "/groups/g1"}]}))),
+        (
+            400,
+            "POST",
+            "/groups",
+            "/groups",
+            Some(json!({"displayName": "x"})),
+        ),
+        (
+            204,
+            "PATCH",
+            "/groups/{group-id}",
+            "/groups/g2",
+            Some(json!({"displayName": "y"})),
+        ),
+        (
+            204,
+            "POST",
+            "/groups/{group-id}/members/$ref",
+            "/groups/g2/members/$ref",
+            Some(json!({"@odata.id": reference("u149")})),
+        ),
+        (
+            204,
+            "DELETE",
+            "/groups/{group-id}/members/{directoryObject-id}/$ref",
+            "/groups/g2/members/u149/$ref",
+            None,
+        ),
+        (
+            204,
+            "POST",
+            "/groups/{group-id}/owners/$ref",
+            "/groups/g2/owners/$ref",
+            Some(json!({"@odata.id": reference("u149")})),
+        ),
+        (
+            200,
+            "POST",
+            "/$batch",
+            "/$batch",
+            Some(json!({"requests": [{"id": "1", "method": "GET", "url": "/groups/g1"}]})),
+        ),
         (400, "POST", "/$batch", "/$batch", Some(json!({"requests": []}))),
         (204, "DELETE", "/groups/{group-id}", "/groups/g2", None),
-        (200, "GET", "/directory/deletedItems/microsoft.graph.group", "/directory/deletedItems/microsoft.graph.group", None),
-        (200, "GET", "/directory/deletedItems/{directoryObject-id}", "/directory/deletedItems/g2", None),
-        (200, "POST", "/directory/deletedItems/{directoryObject-id}/restore", "/directory/deletedItems/g2/restore", Some(json!({}))),
+        (
+            200,
+            "GET",
+            "/directory/deletedItems/microsoft.graph.group",
+            "/directory/deletedItems/microsoft.graph.group",
+            None,
+        ),
+        (
+            200,
+            "GET",
+            "/directory/deletedItems/{directoryObject-id}",
+            "/directory/deletedItems/g2",
+            None,
+        ),
+        (
+            200,
+            "POST",
+            "/directory/deletedItems/{directoryObject-id}/restore",
+            "/directory/deletedItems/g2/restore",
+            Some(json!({})),
+        ),
     ] {
         let (given, answer) = desk.call(method, template, path, body);
         assert_eq!(given, status, "{method} {path}: {answer}");
@@ -213,44 +387,101 @@ fn bodies_that_the_request_schemas_allow_are_taken_and_others_are_refused() {
     let Some(folder) = contracts() else { return };
     let schemas = read(&folder, "request-schemas.json");
     let mut desk = Desk::open(read(&folder, "graph-groups-users.openapi.json"));
-    let many: Vec<Value> = (120..141).map(|number| reference(&format!("u{number}"))).collect();
-    let full = json!({"displayName": "New", "mailEnabled": false, "mailNickname": "new", "securityEnabled": true});
+    let many: Vec<Value> = (120..141)
+        .map(|number| reference(&format!("u{number}")))
+        .collect();
+    let full =
+        json!({"displayName": "New", "mailEnabled": false, "mailNickname": "new", "securityEnabled": true});
     let with = |name: &str, value: Value| {
         let mut body = full.clone();
         body[name] = value;
         body
     };
     let cases = [
-        ("createSecurityGroup", "POST", "/groups", vec![
-            full.clone(), with("description", json!(null)), with("groupTypes", json!([])), with("uniqueName", json!("u1")),
-            with("members@odata.bind", json!([reference("u001")])), with("visibility", json!("Private")),
-            json!({}), with("mailEnabled", json!(true)), with("securityEnabled", json!(false)), with("displayName", json!("")),
-            with("displayName", json!("x".repeat(257))), with("mailNickname", json!("x".repeat(65))), with("groupTypes", json!(["Unified"])),
-            with("colour", json!("red")), with("description", json!(5)), with("visibility", json!("Open")),
-            with("members@odata.bind", json!(many)), with("members@odata.bind", json!([reference("u001"), reference("u001")])),
-        ]),
-        ("updateGroup", "PATCH", "/groups/g2", vec![
-            json!({"displayName": "z"}), json!({"description": null}), json!({"description": "d"}), json!({"mailNickname": "q"}),
-            json!({}), json!({"displayName": ""}), json!({"displayName": null}), json!({"id": "x"}), json!({"mail": "x@y"}),
-            json!({"securityEnabled": "x"}), json!({"owners@odata.bind": [reference("u001")]}),
-        ]),
-        ("bindMembers", "PATCH", "/groups/g2", vec![
-            json!({"members@odata.bind": [reference("u121"), reference("u122")]}),
-            json!({"members@odata.bind": []}), json!({"members@odata.bind": many}), json!({"members@odata.bind": "u"}),
-            json!({"members@odata.bind": [reference("u130"), reference("u130")]}),
-            json!({"members@odata.bind": [reference("u130")], "displayName": "both"}),
-        ]),
-        ("addMemberRef", "POST", "/groups/g2/members/$ref", vec![
-            json!({"@odata.id": reference("u140")}), json!({}), json!({"@odata.id": 5}),
-            json!({"@odata.id": reference("u141"), "more": 1}),
-        ]),
-        ("batchRequest", "POST", "/$batch", vec![
-            json!({"requests": [{"id": "1", "method": "GET", "url": "/groups"}]}),
-            json!({}), json!({"requests": []}), json!({"requests": [{"id": "1", "method": "GET"}]}),
-            json!({"requests": [{"id": "1", "method": "HEAD", "url": "/groups"}]}),
-            json!({"requests": [{"id": 1, "method": "GET", "url": "/groups"}]}),
-            json!({"requests": [{"id": "1", "method": "GET", "url": "/groups", "headers": {"a": 1}}]}),
-        ]),
+        (
+            "createSecurityGroup",
+            "POST",
+            "/groups",
+            vec![
+                full.clone(),
+                with("description", json!(null)),
+                with("groupTypes", json!([])),
+                with("uniqueName", json!("u1")),
+                with("members@odata.bind", json!([reference("u001")])),
+                with("visibility", json!("Private")),
+                json!({}),
+                with("mailEnabled", json!(true)),
+                with("securityEnabled", json!(false)),
+                with("displayName", json!("")),
+                with("displayName", json!("x".repeat(257))),
+                with("mailNickname", json!("x".repeat(65))),
+                with("groupTypes", json!(["Unified"])),
+                with("colour", json!("red")),
+                with("description", json!(5)),
+                with("visibility", json!("Open")),
+                with("members@odata.bind", json!(many)),
+                with(
+                    "members@odata.bind",
+                    json!([reference("u001"), reference("u001")]),
+                ),
+            ],
+        ),
+        (
+            "updateGroup",
+            "PATCH",
+            "/groups/g2",
+            vec![
+                json!({"displayName": "z"}),
+                json!({"description": null}),
+                json!({"description": "d"}),
+                json!({"mailNickname": "q"}),
+                json!({}),
+                json!({"displayName": ""}),
+                json!({"displayName": null}),
+                json!({"id": "x"}),
+                json!({"mail": "x@y"}),
+                json!({"securityEnabled": "x"}),
+                json!({"owners@odata.bind": [reference("u001")]}),
+            ],
+        ),
+        (
+            "bindMembers",
+            "PATCH",
+            "/groups/g2",
+            vec![
+                json!({"members@odata.bind": [reference("u121"), reference("u122")]}),
+                json!({"members@odata.bind": []}),
+                json!({"members@odata.bind": many}),
+                json!({"members@odata.bind": "u"}),
+                json!({"members@odata.bind": [reference("u130"), reference("u130")]}),
+                json!({"members@odata.bind": [reference("u130")], "displayName": "both"}),
+            ],
+        ),
+        (
+            "addMemberRef",
+            "POST",
+            "/groups/g2/members/$ref",
+            vec![
+                json!({"@odata.id": reference("u140")}),
+                json!({}),
+                json!({"@odata.id": 5}),
+                json!({"@odata.id": reference("u141"), "more": 1}),
+            ],
+        ),
+        (
+            "batchRequest",
+            "POST",
+            "/$batch",
+            vec![
+                json!({"requests": [{"id": "1", "method": "GET", "url": "/groups"}]}),
+                json!({}),
+                json!({"requests": []}),
+                json!({"requests": [{"id": "1", "method": "GET"}]}),
+                json!({"requests": [{"id": "1", "method": "HEAD", "url": "/groups"}]}),
+                json!({"requests": [{"id": 1, "method": "GET", "url": "/groups"}]}),
+                json!({"requests": [{"id": "1", "method": "GET", "url": "/groups", "headers": {"a": 1}}]}),
+            ],
+        ),
     ];
     for (name, method, path, bodies) in cases {
         let (mut taken, mut refused) = (0, 0);
@@ -270,12 +501,22 @@ fn bodies_that_the_request_schemas_allow_are_taken_and_others_are_refused() {
     }
     // Patterns are checked by hand, since the contract's reader does not read them.
     for (path, body) in [
-        ("/groups/g2/members/$ref", json!({"@odata.id": "https://evil.example/v1.0/directoryObjects/u001"})),
+        (
+            "/groups/g2/members/$ref",
+            json!({"@odata.id": "https://evil.example/v1.0/directoryObjects/u001"}),
+        ),
         ("/groups/g2/members/$ref", json!({"@odata.id": "u001"})),
-        ("/groups/g2/members/$ref", json!({"@odata.id": "https://graph.microsoft.com/v1.0/devices/u001"})),
+        (
+            "/groups/g2/members/$ref",
+            json!({"@odata.id": "https://graph.microsoft.com/v1.0/devices/u001"}),
+        ),
         ("/groups", with("mailNickname", json!("a@b"))),
     ] {
         let template = path.replace("/g2", "/{group-id}");
-        assert_eq!(desk.call("POST", &template, path, Some(body.clone())).0, 400, "{body}");
+        assert_eq!(
+            desk.call("POST", &template, path, Some(body.clone())).0,
+            400,
+            "{body}"
+        );
     }
 }
