@@ -130,11 +130,12 @@ pub(super) fn refs(state: &State, call: &Call<'_>, id: &str, set: &str) -> Answe
         links.iter().map(|(id, kind)| (id.as_str(), (id, *kind))),
         None,
         |(id, kind)| {
-            json!({
-                "@odata.id": format!(
-                    "https://{}/v1.0/directoryObjects/{id}/{}", call.host, kind.odata().trim_start_matches('#')
-                )
-            })
+            // The contract gives text here, not objects with `@odata.id`.
+            json!(format!(
+                "https://{}/v1.0/directoryObjects/{id}/{}",
+                call.host,
+                kind.odata().trim_start_matches('#')
+            ))
         },
     )
 }
