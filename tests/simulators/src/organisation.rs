@@ -1,7 +1,11 @@
 //! One made-up organisation across the three vendors, as a JSON file: the published format that tests
 //! and the sandbox start from. Only reading and writing it; what each section means is its vendor's.
 
+mod generated;
+
 use serde::{Deserialize, Serialize};
+
+pub use generated::{Size, generated};
 
 use crate::{entra, google, jumpcloud};
 
@@ -31,10 +35,11 @@ impl Organisation {
     /// Reads an organisation; what is refused is named with its place.
     ///
     /// # Errors
-    /// Where the text is no JSON, a key is unknown or missing, or a value has the wrong type.
+    /// Where the text is no JSON, a key is unknown or missing, a value has the wrong type, or an ID in the
+    /// `jumpcloud` section is malformed, doubled or names nothing.
     pub fn from_json(text: &str) -> Result<Self, OrganisationError> {
         let mut reader = serde_json::Deserializer::from_str(text);
-        let organisation =
+        let organisation: Self =
             serde_path_to_error::deserialize(&mut reader).map_err(|error| OrganisationError {
                 place: match error.path().to_string().as_str() {
                     "." => "the top level".to_owned(),
@@ -46,6 +51,13 @@ impl Organisation {
             place: "the end".to_owned(),
             reason: error.to_string(),
         })?;
+        let problems = organisation.jumpcloud.problems();
+        if !problems.is_empty() {
+            return Err(OrganisationError {
+                place: "jumpcloud".to_owned(),
+                reason: problems.join("; "),
+            });
+        }
         Ok(organisation)
     }
 }
