@@ -23,7 +23,10 @@ fn refusal(change: impl FnOnce(&mut Value)) -> (u16, String, String) {
     (
         answer.status.as_u16(),
         answer.json["error"].as_str().unwrap_or("none").to_owned(),
-        answer.json["error_description"].as_str().unwrap_or("none").to_owned(),
+        answer.json["error_description"]
+            .as_str()
+            .unwrap_or("none")
+            .to_owned(),
     )
 }
 
@@ -32,20 +35,64 @@ fn r07_each_flaw_of_an_assertion_has_googles_own_error() {
     let now = START_MS / 1000;
     type Change = Box<dyn FnOnce(&mut Value)>;
     let cases: Vec<(Change, (u16, &str, &str))> = vec![
-        (Box::new(|c| c["iss"] = json!("ghost@x.iam")), (400, "invalid_grant", "No valid verifier found for issuer")),
-        (Box::new(|c| c["sub"] = json!("ghost@example.com")), (400, "invalid_grant", "Invalid email or User ID")),
-        (Box::new(|c| c["sub"] = json!("bert@example.com")), (400, "invalid_grant", "disabled")),
-        (Box::new(|c| c["sub"] = json!("nobody")), (400, "invalid_request", "Invalid impersonation prn email address")),
-        (Box::new(|c| c["aud"] = json!("https://example.com/token")), (400, "invalid_grant", "Failed audience check")),
-        (Box::new(move |c| c["exp"] = json!(now + 3601)), (400, "invalid_grant", "short-lived token")),
-        (Box::new(move |c| { c["iat"] = json!(now - 7200); c["exp"] = json!(now - 3600); }), (400, "invalid_grant", "short-lived token")),
-        (Box::new(move |c| { c["iat"] = json!(now + 900); c["exp"] = json!(now + 1800); }), (400, "invalid_grant", "short-lived token")),
-        (Box::new(|c| c["scope"] = json!("https://www.googleapis.com/auth/admin.directory.user")), (401, "unauthorized_client", "not authorized for any of the scopes requested")),
-        (Box::new(|c| c["scope"] = json!("")), (400, "invalid_scope", "Empty or missing scope")),
+        (
+            Box::new(|c| c["iss"] = json!("ghost@x.iam")),
+            (400, "invalid_grant", "No valid verifier found for issuer"),
+        ),
+        (
+            Box::new(|c| c["sub"] = json!("ghost@example.com")),
+            (400, "invalid_grant", "Invalid email or User ID"),
+        ),
+        (
+            Box::new(|c| c["sub"] = json!("bert@example.com")),
+            (400, "invalid_grant", "disabled"),
+        ),
+        (
+            Box::new(|c| c["sub"] = json!("nobody")),
+            (400, "invalid_request", "Invalid impersonation prn email address"),
+        ),
+        (
+            Box::new(|c| c["aud"] = json!("https://example.com/token")),
+            (400, "invalid_grant", "Failed audience check"),
+        ),
+        (
+            Box::new(move |c| c["exp"] = json!(now + 3601)),
+            (400, "invalid_grant", "short-lived token"),
+        ),
+        (
+            Box::new(move |c| {
+                c["iat"] = json!(now - 7200);
+                c["exp"] = json!(now - 3600);
+            }),
+            (400, "invalid_grant", "short-lived token"),
+        ),
+        (
+            Box::new(move |c| {
+                c["iat"] = json!(now + 900);
+                c["exp"] = json!(now + 1800);
+            }),
+            (400, "invalid_grant", "short-lived token"),
+        ),
+        (
+            Box::new(|c| c["scope"] = json!("https://www.googleapis.com/auth/admin.directory.user")),
+            (
+                401,
+                "unauthorized_client",
+                "not authorized for any of the scopes requested",
+            ),
+        ),
+        (
+            Box::new(|c| c["scope"] = json!("")),
+            (400, "invalid_scope", "Empty or missing scope"),
+        ),
     ];
     for (change, (status, error, description)) in cases {
         let (got_status, got_error, got_description) = refusal(change);
-        assert_eq!((got_status, got_error.as_str()), (status, error), "{got_description}");
+        assert_eq!(
+            (got_status, got_error.as_str()),
+            (status, error),
+            "{got_description}"
+        );
         assert!(got_description.contains(description), "{got_description}");
     }
 }
@@ -57,8 +104,14 @@ fn a_changed_or_unsigned_assertion_is_refused() {
     let other = sign(&claims(world.now_ms, &[MEMBER]));
     let (head, signature) = assertion.rsplit_once('.').unwrap();
     let forged = format!("{}.{signature}", other.rsplit_once('.').unwrap().0);
-    assert_eq!(world.ask_for_token(&forged).json["error_description"], "Invalid JWT Signature.");
-    assert_eq!(world.ask_for_token(&format!("{head}.")).json["error"], "invalid_grant");
+    assert_eq!(
+        world.ask_for_token(&forged).json["error_description"],
+        "Invalid JWT Signature."
+    );
+    assert_eq!(
+        world.ask_for_token(&format!("{head}.")).json["error"],
+        "invalid_grant"
+    );
     assert_eq!(world.ask_for_token("nonsense").json["error"], "invalid_request");
 }
 
@@ -97,7 +150,11 @@ fn scopes_are_enforced_for_each_call() {
     for (scopes, method, target, body, status) in cases {
         let mut world = World::with_scopes(scopes, |_| {});
         let answer = world.call(method, target, body);
-        assert_eq!(answer.status, status, "{scopes:?} {method} {target}: {}", answer.text);
+        assert_eq!(
+            answer.status, status,
+            "{scopes:?} {method} {target}: {}",
+            answer.text
+        );
         if status == 403 {
             let message = "Request had insufficient authentication scopes.";
             assert_eq!(answer.error(), (403, "insufficientPermissions", message));
@@ -112,7 +169,10 @@ fn a_scope_withdrawn_in_mid_run_is_missed_at_the_next_call() {
     world.simulator.withdraw_scope(None, GROUP);
     assert_eq!(world.get("groups/g1").error().1, "insufficientPermissions");
     let again = world.ask_for_token(&sign(&claims(START_MS, &[GROUP])));
-    assert_eq!((again.status.as_u16(), &again.json["error"]), (401, &json!("unauthorized_client")));
+    assert_eq!(
+        (again.status.as_u16(), &again.json["error"]),
+        (401, &json!("unauthorized_client"))
+    );
 }
 
 #[test]
@@ -120,14 +180,23 @@ fn somebody_without_an_admin_role_gets_a_token_and_nothing_with_it() {
     let mut world = World::new(|_| {});
     let mut claims = claims(world.now_ms, &[GROUP]);
     claims["sub"] = json!("anna@example.com");
-    world.token = Some(world.ask_for_token(&sign(&claims)).json["access_token"].as_str().unwrap().to_owned());
-    assert_eq!(world.get("groups/g1").error(), (403, "forbidden", "Not Authorized to access this resource/api"));
+    world.token = Some(
+        world.ask_for_token(&sign(&claims)).json["access_token"]
+            .as_str()
+            .unwrap()
+            .to_owned(),
+    );
+    assert_eq!(
+        world.get("groups/g1").error(),
+        (403, "forbidden", "Not Authorized to access this resource/api")
+    );
 }
 
 #[test]
 fn a_self_signed_token_acts_for_the_account_that_has_the_role() {
     let now = START_MS / 1000;
-    let claims = json!({"iss": ACCOUNT, "sub": ACCOUNT, "aud": GOOGLE_API_AUDIENCE, "iat": now, "exp": now + 3600});
+    let claims =
+        json!({"iss": ACCOUNT, "sub": ACCOUNT, "aud": GOOGLE_API_AUDIENCE, "iat": now, "exp": now + 3600});
     let mut world = World::new(|tenant| tenant["admins"] = json!([ADMIN, ACCOUNT]));
     world.token = Some(sign(&claims));
     assert_eq!(world.get("groups/g1").status, 200);

@@ -12,9 +12,7 @@ pub(super) fn key(address: &str) -> String {
 
 /// The domain in lower case; nothing where the text is no address.
 pub(super) fn domain(address: &str) -> Option<String> {
-    address
-        .rsplit_once('@')
-        .map(|(_, domain)| domain.to_lowercase())
+    address.rsplit_once('@').map(|(_, domain)| domain.to_lowercase())
 }
 
 /// Whether Google would take this as an address at all: one `@`, a dotted domain, no blanks or controls,
@@ -55,7 +53,17 @@ mod tests {
     #[test]
     fn what_is_no_address_is_told_apart() {
         assert!(is_wellformed("o'neil+x@eu.example.com"));
-        for bad in ["", "a", "a@", "@b.c", "a@b", "a b@c.de", "a..b@c.de", "a@b@c.de", "a@-b.de"] {
+        for bad in [
+            "",
+            "a",
+            "a@",
+            "@b.c",
+            "a@b",
+            "a b@c.de",
+            "a..b@c.de",
+            "a@b@c.de",
+            "a@-b.de",
+        ] {
             assert!(!is_wellformed(bad), "{bad}");
         }
     }

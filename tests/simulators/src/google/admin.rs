@@ -1,10 +1,10 @@
 //! What an administrator clicks in the console while Groupcast is not looking: changes that go past the
 //! API, for tests. They take effect at once, without the lag of the API, and check nothing.
 
+use super::GoogleSimulator;
 use super::address;
 use super::directory::{Directory, Owner, outside_id};
 use super::tenant::{Group, Member, MemberStatus, MemberType, Role, Tenant, User};
-use super::GoogleSimulator;
 
 impl GoogleSimulator {
     /// The current state in the format of the organisation file. Lists come sorted: users and groups by
@@ -42,7 +42,14 @@ impl GoogleSimulator {
         if self.directory.any_group(group_key).is_none() {
             return false;
         }
-        let member = Member { id, email, role, kind, status, delivery_settings: None };
+        let member = Member {
+            id,
+            email,
+            role,
+            kind,
+            status,
+            delivery_settings: None,
+        };
         self.directory.add_member(group_key, member, None);
         true
     }
@@ -52,7 +59,11 @@ impl GoogleSimulator {
         let Some(group) = self.directory.any_group(group_key) else {
             return false;
         };
-        let Some(id) = self.directory.member(group, email_or_id).map(|member| member.id.clone()) else {
+        let Some(id) = self
+            .directory
+            .member(group, email_or_id)
+            .map(|member| member.id.clone())
+        else {
             return false;
         };
         self.directory.remove_member(group_key, &id);
@@ -174,9 +185,13 @@ impl GoogleSimulator {
 
 fn resolve(directory: &Directory, key: &str) -> Option<(String, Option<String>, MemberType)> {
     match directory.owner(key) {
-        Some(Owner::User(_)) => directory
-            .user(key)
-            .map(|user| (user.id.clone(), Some(user.primary_email.clone()), MemberType::User)),
+        Some(Owner::User(_)) => directory.user(key).map(|user| {
+            (
+                user.id.clone(),
+                Some(user.primary_email.clone()),
+                MemberType::User,
+            )
+        }),
         Some(Owner::Group(_)) => directory
             .any_group(key)
             .map(|group| (group.id.clone(), Some(group.email.clone()), MemberType::Group)),

@@ -85,7 +85,12 @@ fn part(lines: &[&str]) -> Result<Part, ApiError> {
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
         .is_some_and(|value| {
-            value.split(';').next().unwrap_or("").trim().eq_ignore_ascii_case("application/http")
+            value
+                .split(';')
+                .next()
+                .unwrap_or("")
+                .trim()
+                .eq_ignore_ascii_case("application/http")
         });
     if !is_http {
         return Err(unreadable("a part's content type is not application/http."));
@@ -101,14 +106,18 @@ fn part(lines: &[&str]) -> Result<Part, ApiError> {
     let (Some(method), Some(target)) = (words.next(), words.next()) else {
         return Err(unreadable("a part's request line is incomplete."));
     };
-    if words.next().is_some_and(|version| !version.starts_with("HTTP/1.")) || words.next().is_some() {
+    if words
+        .next()
+        .is_some_and(|version| !version.starts_with("HTTP/1."))
+        || words.next().is_some()
+    {
         return Err(unreadable("a part's request line is malformed."));
     }
     if !target.starts_with('/') || target.starts_with("//") {
         return Err(unreadable("a part's URL is not relative to the host."));
     }
-    let method = Method::from_bytes(method.as_bytes())
-        .map_err(|_| unreadable("a part's method is malformed."))?;
+    let method =
+        Method::from_bytes(method.as_bytes()).map_err(|_| unreadable("a part's method is malformed."))?;
     let headers = header_block(&mut lines)?;
     let body = lines.collect::<Vec<_>>().join("\n");
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
@@ -147,8 +156,8 @@ fn header_block<'a>(lines: &mut impl Iterator<Item = &'a str>) -> Result<HeaderM
             .trim()
             .parse::<HeaderName>()
             .map_err(|_| unreadable("a header's name is malformed."))?;
-        let value = HeaderValue::from_str(value.trim())
-            .map_err(|_| unreadable("a header's value is malformed."))?;
+        let value =
+            HeaderValue::from_str(value.trim()).map_err(|_| unreadable("a header's value is malformed."))?;
         headers.append(name, value);
     }
     Ok(headers)

@@ -62,9 +62,12 @@ impl Directory {
                 if member.id.is_empty() {
                     let email = member.email.clone().unwrap_or_default();
                     member.id = match self.index.get(&address::key(&email)) {
-                        Some(Owner::User(at)) => {
-                            self.tenant.users.get(*at).map(|user| user.id.clone()).unwrap_or_default()
-                        }
+                        Some(Owner::User(at)) => self
+                            .tenant
+                            .users
+                            .get(*at)
+                            .map(|user| user.id.clone())
+                            .unwrap_or_default(),
                         Some(Owner::Group(_)) => {
                             by_address.get(&address::key(&email)).cloned().unwrap_or_default()
                         }
@@ -265,10 +268,12 @@ impl Directory {
             return None;
         }
         let wanted = address::key(key);
-        group
-            .members
-            .iter()
-            .find(|member| member.email.as_deref().is_some_and(|email| address::key(email) == wanted))
+        group.members.iter().find(|member| {
+            member
+                .email
+                .as_deref()
+                .is_some_and(|email| address::key(email) == wanted)
+        })
     }
 
     /// The membership's address of today.
@@ -323,6 +328,10 @@ impl Directory {
 /// The ID that Google would give an outside person: the same for every spelling of the address.
 pub(super) fn outside_id(email: &str) -> String {
     let digest = Sha256::digest(address::key(email).as_bytes());
-    let digits: String = digest.iter().map(|byte| char::from(b'0' + byte % 10)).take(20).collect();
+    let digits: String = digest
+        .iter()
+        .map(|byte| char::from(b'0' + byte % 10))
+        .take(20)
+        .collect();
     format!("1{digits}")
 }

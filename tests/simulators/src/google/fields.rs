@@ -55,7 +55,11 @@ impl Selection {
     }
 
     fn pick(&self, name: &str, value: &Value) -> Option<Value> {
-        let mut wanted = self.0.iter().filter(|(known, _)| known == name || known == "*").peekable();
+        let mut wanted = self
+            .0
+            .iter()
+            .filter(|(known, _)| known == name || known == "*")
+            .peekable();
         wanted.peek()?;
         let mut below = Self::default();
         for (_, selection) in wanted {
@@ -158,8 +162,14 @@ mod tests {
     fn nested_and_slash_forms_select_the_same() {
         let page = json!({"kind": "k", "nextPageToken": "t", "members": [{"id": "1", "email": "a", "role": "MEMBER"}]});
         let wanted = json!({"nextPageToken": "t", "members": [{"id": "1", "email": "a"}]});
-        assert_eq!(select("nextPageToken,members(id,email)", "Members", &page), wanted);
-        assert_eq!(select("members/id,nextPageToken,members/email", "Members", &page), wanted);
+        assert_eq!(
+            select("nextPageToken,members(id,email)", "Members", &page),
+            wanted
+        );
+        assert_eq!(
+            select("members/id,nextPageToken,members/email", "Members", &page),
+            wanted
+        );
         assert_eq!(select("*", "Members", &page), page);
     }
 
@@ -171,7 +181,15 @@ mod tests {
 
     #[test]
     fn unknown_fields_and_broken_forms_are_refused() {
-        for text in ["foo", "members(foo)", "members(id", "members)", ",", "members//id", "name/x"] {
+        for text in [
+            "foo",
+            "members(foo)",
+            "members(id",
+            "members)",
+            ",",
+            "members//id",
+            "name/x",
+        ] {
             assert!(Selection::parse(text, "Members").is_err(), "{text}");
         }
         assert!(Selection::parse("users(emails/address,name(givenName))", "Users").is_ok());

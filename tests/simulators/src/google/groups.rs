@@ -56,9 +56,17 @@ pub(super) fn list(directory: &Directory, call: &Inbound<'_>) -> Result<Value, A
     let member_id = match user_key {
         None => None,
         Some(key) => Some(match directory.owner(key) {
-            Some(Owner::User(_)) => directory.user(key).map(|user| user.id.clone()).unwrap_or_default(),
-            Some(Owner::Group(_)) => directory.any_group(key).map(|group| group.id.clone()).unwrap_or_default(),
-            None if address::domain(key).is_some_and(|domain| !directory.owns_domain(&domain)) => key.to_owned(),
+            Some(Owner::User(_)) => directory
+                .user(key)
+                .map(|user| user.id.clone())
+                .unwrap_or_default(),
+            Some(Owner::Group(_)) => directory
+                .any_group(key)
+                .map(|group| group.id.clone())
+                .unwrap_or_default(),
+            None if address::domain(key).is_some_and(|domain| !directory.owns_domain(&domain)) => {
+                key.to_owned()
+            }
             None => return Err(ApiError::not_found("userKey")),
         }),
     };
@@ -91,12 +99,17 @@ pub(super) fn list(directory: &Directory, call: &Inbound<'_>) -> Result<Value, A
         })
         .collect();
     let descending = query.get("orderBy").is_some()
-        && query.get("sortOrder").is_some_and(|order| order.eq_ignore_ascii_case("DESCENDING"));
+        && query
+            .get("sortOrder")
+            .is_some_and(|order| order.eq_ignore_ascii_case("DESCENDING"));
     found.sort_by(|a, b| a.email.cmp(&b.email));
     if descending {
         found.reverse();
     }
-    let (page, next) = paging.cut(found.into_iter().map(|group| (group.email.clone(), group)), descending);
+    let (page, next) = paging.cut(
+        found.into_iter().map(|group| (group.email.clone(), group)),
+        descending,
+    );
     Ok(page_of("groups", page.into_iter().map(shown).collect(), next))
 }
 
@@ -175,7 +188,9 @@ pub(super) fn change(directory: &mut Directory, call: &Inbound<'_>) -> Result<Va
         }
     };
     let external_ids = external_ids(directory, call);
-    let group = directory.any_group_mut(&id).ok_or_else(|| ApiError::not_found("groupKey"))?;
+    let group = directory
+        .any_group_mut(&id)
+        .ok_or_else(|| ApiError::not_found("groupKey"))?;
     if let Some(name) = call.text("name") {
         name.clone_into(&mut group.name);
     }
@@ -188,7 +203,9 @@ pub(super) fn change(directory: &mut Directory, call: &Inbound<'_>) -> Result<Va
     let is_renamed = email.as_ref().is_some_and(|email| *email != group.email);
     if let Some(email) = email.filter(|_| is_renamed) {
         let old = std::mem::replace(&mut group.email, email.clone());
-        group.aliases.retain(|alias| address::key(alias) != address::key(&email));
+        group
+            .aliases
+            .retain(|alias| address::key(alias) != address::key(&email));
         if address::key(&old) != address::key(&email) {
             // Mail to the old address goes on arriving.
             group.aliases.push(old);
@@ -209,7 +226,9 @@ pub(super) fn delete(directory: &mut Directory, call: &Inbound<'_>) -> Result<()
 
 fn check_description(description: Option<&str>) -> Result<(), ApiError> {
     match description {
-        Some(text) if text.chars().count() > LONGEST_DESCRIPTION => Err(ApiError::invalid_input("description")),
+        Some(text) if text.chars().count() > LONGEST_DESCRIPTION => {
+            Err(ApiError::invalid_input("description"))
+        }
         _ => Ok(()),
     }
 }
@@ -245,7 +264,11 @@ fn alias_shown(group: &Group, alias: &str) -> Value {
 
 pub(super) fn list_aliases(directory: &Directory, call: &Inbound<'_>) -> Result<Value, ApiError> {
     let group = directory.group(call.key(0), call.now_ms)?;
-    let aliases = group.aliases.iter().map(|alias| alias_shown(group, alias)).collect();
+    let aliases = group
+        .aliases
+        .iter()
+        .map(|alias| alias_shown(group, alias))
+        .collect();
     Ok(page_of("aliases", aliases, None))
 }
 
@@ -259,7 +282,9 @@ pub(super) fn insert_alias(directory: &mut Directory, call: &Inbound<'_>) -> Res
     if directory.owner(&alias).is_some() {
         return Err(ApiError::entity_exists());
     }
-    let group = directory.any_group_mut(&id).ok_or_else(|| ApiError::not_found("groupKey"))?;
+    let group = directory
+        .any_group_mut(&id)
+        .ok_or_else(|| ApiError::not_found("groupKey"))?;
     group.aliases.push(alias.clone());
     let answer = alias_shown(group, &alias);
     directory.reindex();
@@ -269,7 +294,9 @@ pub(super) fn insert_alias(directory: &mut Directory, call: &Inbound<'_>) -> Res
 pub(super) fn delete_alias(directory: &mut Directory, call: &Inbound<'_>) -> Result<(), ApiError> {
     let id = directory.group(call.key(0), call.now_ms)?.id.clone();
     let wanted = address::key(call.key(1));
-    let group = directory.any_group_mut(&id).ok_or_else(|| ApiError::not_found("groupKey"))?;
+    let group = directory
+        .any_group_mut(&id)
+        .ok_or_else(|| ApiError::not_found("groupKey"))?;
     let before = group.aliases.len();
     group.aliases.retain(|alias| address::key(alias) != wanted);
     if group.aliases.len() == before {

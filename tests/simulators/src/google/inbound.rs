@@ -43,7 +43,12 @@ pub(super) fn read_body(
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
         .unwrap_or("");
-    let essence = content_type.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
+    let essence = content_type
+        .split(';')
+        .next()
+        .unwrap_or("")
+        .trim()
+        .to_ascii_lowercase();
     if body.is_empty() {
         return Ok(Map::new());
     }
@@ -54,8 +59,8 @@ pub(super) fn read_body(
             format!("Unsupported content with type: {content_type}"),
         ));
     }
-    let value: Value = serde_json::from_slice(body)
-        .map_err(|_| ApiError::new(400, "parseError", "Parse Error"))?;
+    let value: Value =
+        serde_json::from_slice(body).map_err(|_| ApiError::new(400, "parseError", "Parse Error"))?;
     let what = schema.to_lowercase();
     let Value::Object(object) = value else {
         return Err(ApiError::new(400, "parseError", "Parse Error"));
@@ -78,7 +83,9 @@ fn check_object(object: &Map<String, Value>, schema: &Value, at: &str) -> Result
 
 fn check_value(value: &Value, schema: &Value, at: &str) -> Result<(), ApiError> {
     let wrong = |kind: &str| {
-        Err(ApiError::bad_payload(format!("Invalid value at '{at}' ({kind}), {value}")))
+        Err(ApiError::bad_payload(format!(
+            "Invalid value at '{at}' ({kind}), {value}"
+        )))
     };
     if value.is_null() {
         return Ok(());
@@ -93,9 +100,9 @@ fn check_value(value: &Value, schema: &Value, at: &str) -> Result<(), ApiError> 
         Some("string") if !value.is_string() => wrong("TYPE_STRING"),
         Some("boolean") if !value.is_boolean() => wrong("TYPE_BOOL"),
         Some("array") => match value {
-            Value::Array(items) => items.iter().try_for_each(|item| {
-                check_value(item, schema.get("items").unwrap_or(&Value::Null), at)
-            }),
+            Value::Array(items) => items
+                .iter()
+                .try_for_each(|item| check_value(item, schema.get("items").unwrap_or(&Value::Null), at)),
             _ => wrong("TYPE_LIST"),
         },
         _ => Ok(()),

@@ -71,7 +71,11 @@ pub(super) fn list(directory: &Directory, call: &Inbound<'_>) -> Result<Value, A
 }
 
 /// Direct members with their roles, and whoever is in through nested groups, as plain members.
-fn derived<'a>(directory: &'a Directory, group: &'a Group, now_ms: u64) -> BTreeMap<&'a str, (&'a Member, Role)> {
+fn derived<'a>(
+    directory: &'a Directory,
+    group: &'a Group,
+    now_ms: u64,
+) -> BTreeMap<&'a str, (&'a Member, Role)> {
     let mut found = BTreeMap::new();
     let mut seen = vec![group.id.as_str()];
     let mut open = vec![(group, true)];
@@ -134,8 +138,15 @@ pub(super) fn has_member(directory: &Directory, call: &Inbound<'_>) -> Result<Va
 }
 
 /// Who is to be added: an ID, an address, what it is.
-fn candidate(directory: &Directory, group: &Group, call: &Inbound<'_>) -> Result<(String, Option<String>, MemberType), ApiError> {
-    let by_email = call.text("email").map(str::trim).filter(|email| !email.is_empty());
+fn candidate(
+    directory: &Directory,
+    group: &Group,
+    call: &Inbound<'_>,
+) -> Result<(String, Option<String>, MemberType), ApiError> {
+    let by_email = call
+        .text("email")
+        .map(str::trim)
+        .filter(|email| !email.is_empty());
     let by_id = call.text("id").map(str::trim).filter(|id| !id.is_empty());
     let key = by_email
         .or(by_id)
@@ -146,7 +157,13 @@ fn candidate(directory: &Directory, group: &Group, call: &Inbound<'_>) -> Result
     match directory.owner(key) {
         Some(Owner::User(_)) => directory
             .user(key)
-            .map(|user| (user.id.clone(), Some(user.primary_email.clone()), MemberType::User))
+            .map(|user| {
+                (
+                    user.id.clone(),
+                    Some(user.primary_email.clone()),
+                    MemberType::User,
+                )
+            })
             .ok_or_else(|| ApiError::not_found("memberKey")),
         Some(Owner::Group(_)) => directory
             .group(key, call.now_ms)
@@ -203,7 +220,14 @@ pub(super) fn insert(directory: &mut Directory, call: &Inbound<'_>) -> Result<Va
     if kind == MemberType::Group && directory.reaches(&id, &group_id) {
         return Err(ApiError::cyclic());
     }
-    let member = Member { id, email, role, kind, status: None, delivery_settings };
+    let member = Member {
+        id,
+        email,
+        role,
+        kind,
+        status: None,
+        delivery_settings,
+    };
     let answer = shown(directory, &member, role, true);
     directory.add_member(&group_id, member, Some(call.now_ms));
     Ok(answer)

@@ -149,12 +149,17 @@ impl GoogleSimulator {
             .and_then(|host| host.to_str().ok())
             .or_else(|| request.uri().authority().map(http::uri::Authority::as_str))
             .unwrap_or("admin.googleapis.com");
-        let is_loopback = ["127.", "localhost", "[::1]"].iter().any(|begin| host.starts_with(begin));
+        let is_loopback = ["127.", "localhost", "[::1]"]
+            .iter()
+            .any(|begin| host.starts_with(begin));
         let scheme = request
             .uri()
             .scheme_str()
             .unwrap_or(if is_loopback { "http" } else { "https" });
-        let root_url = self.root_url.clone().unwrap_or_else(|| format!("{scheme}://{host}/"));
+        let root_url = self
+            .root_url
+            .clone()
+            .unwrap_or_else(|| format!("{scheme}://{host}/"));
         reply::json(200, &discovery::document(&root_url), true)
     }
 
@@ -274,11 +279,23 @@ impl GoogleSimulator {
             Some(schema) => inbound::read_body(schema, call.headers, call.body)?,
             None => serde_json::Map::new(),
         };
-        let inbound = Inbound { keys, query: &query, body, now_ms, fault };
+        let inbound = Inbound {
+            keys,
+            query: &query,
+            body,
+            now_ms,
+            fault,
+        };
         let Some(answer) = self.answer(operation.call, &inbound)? else {
             return Ok(reply::empty(StatusCode::NO_CONTENT));
         };
-        Ok(finish(operation, &answer, selection.as_ref(), &query, call.headers))
+        Ok(finish(
+            operation,
+            &answer,
+            selection.as_ref(),
+            &query,
+            call.headers,
+        ))
     }
 
     /// Carries the call out. Nothing where the operation answers without a body.

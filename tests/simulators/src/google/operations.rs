@@ -273,7 +273,10 @@ pub(super) const OPERATIONS: &[Operation] = &[
             ("customFieldMask", Kind::Text),
             ("customer", Kind::Text),
             ("domain", Kind::Text),
-            ("event", Kind::OneOf(&["add", "delete", "makeAdmin", "undelete", "update"])),
+            (
+                "event",
+                Kind::OneOf(&["add", "delete", "makeAdmin", "undelete", "update"]),
+            ),
             ("maxResults", Kind::Count(500)),
             ("orderBy", Kind::OneOf(&["email", "familyName", "givenName"])),
             ("pageToken", Kind::Text),
@@ -292,7 +295,11 @@ pub(super) const OPERATIONS: &[Operation] = &[
         id: "users.get",
         method: "GET",
         path: "users/{userKey}",
-        query: &[("customFieldMask", Kind::Text), ("projection", PROJECTION), ("viewType", VIEW)],
+        query: &[
+            ("customFieldMask", Kind::Text),
+            ("projection", PROJECTION),
+            ("viewType", VIEW),
+        ],
         body: None,
         answer: Some("User"),
         scopes: READ_USERS,
@@ -360,7 +367,10 @@ impl Query {
         }
         if let Some(alt) = read.iter().find(|(name, value)| name == "alt" && value != "json") {
             // Only JSON is simulated: nothing of Groupcast asks for another form.
-            return Err(ApiError::bad_parameter("alt", format!("Unsupported Output Format: {}", alt.1)));
+            return Err(ApiError::bad_parameter(
+                "alt",
+                format!("Unsupported Output Format: {}", alt.1),
+            ));
         }
         Ok(Self(read))
     }
@@ -373,7 +383,8 @@ impl Query {
     }
 
     pub(super) fn flag(&self, name: &str) -> bool {
-        self.get(name).is_some_and(|value| value.eq_ignore_ascii_case("true"))
+        self.get(name)
+            .is_some_and(|value| value.eq_ignore_ascii_case("true"))
     }
 
     /// Everything that decides which items a list has and in which order, as one text.
@@ -394,7 +405,9 @@ impl Query {
 fn check(name: &str, value: &str, kind: Kind) -> Result<(), ApiError> {
     let refused = match kind {
         Kind::Text => None,
-        Kind::Boolean => (!matches!(value, "true" | "false")).then(|| format!("Invalid boolean value: '{value}'.")),
+        Kind::Boolean => {
+            (!matches!(value, "true" | "false")).then(|| format!("Invalid boolean value: '{value}'."))
+        }
         Kind::Count(most) => match value.parse::<i64>() {
             Err(_) => Some(format!("Invalid integer value: '{value}'.")),
             Ok(count) if count < 1 || count > i64::from(most) => Some(format!(
@@ -405,12 +418,18 @@ fn check(name: &str, value: &str, kind: Kind) -> Result<(), ApiError> {
         Kind::OneOf(allowed) => allowed
             .iter()
             .all(|one| !one.eq_ignore_ascii_case(value))
-            .then(|| format!("Invalid string value: '{value}'. Allowed values: [{}]", allowed.join(", "))),
+            .then(|| {
+                format!(
+                    "Invalid string value: '{value}'. Allowed values: [{}]",
+                    allowed.join(", ")
+                )
+            }),
     };
     match refused {
-        None if name == "quotaUser" && value.len() > 40 => {
-            Err(ApiError::bad_parameter(name, "Invalid value. Maximum length is 40 characters."))
-        }
+        None if name == "quotaUser" && value.len() > 40 => Err(ApiError::bad_parameter(
+            name,
+            "Invalid value. Maximum length is 40 characters.",
+        )),
         None => Ok(()),
         Some(message) => Err(ApiError::bad_parameter(name, message)),
     }

@@ -47,7 +47,13 @@ impl<'a> Paging<'a> {
             .get("maxResults")
             .and_then(|text| text.parse().ok())
             .unwrap_or(default_most);
-        Ok(Self { identity, after, most, now_ms, fault })
+        Ok(Self {
+            identity,
+            after,
+            most,
+            now_ms,
+            fault,
+        })
     }
 
     /// Cuts this page out of all items, which come in order with their unique sort keys. Gives the items

@@ -35,7 +35,10 @@ impl Meter {
     /// Counts a call for its user. A refused call does not fill the window further.
     pub(super) fn call(&mut self, quota: &Quota, user: &str, now_ms: u64) -> Result<(), ApiError> {
         let fits = |window: &mut VecDeque<u64>, most: Option<u32>| {
-            while window.front().is_some_and(|at| at.saturating_add(WINDOW_MS) <= now_ms) {
+            while window
+                .front()
+                .is_some_and(|at| at.saturating_add(WINDOW_MS) <= now_ms)
+            {
                 window.pop_front();
             }
             most.is_none_or(|most| window.len() < usize::try_from(most).unwrap_or(usize::MAX))

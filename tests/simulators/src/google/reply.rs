@@ -65,8 +65,14 @@ pub(super) fn http_date(now_ms: u64) -> String {
     let (year, month, day) = civil(days);
     format!(
         "{}, {day:02} {} {year} {:02}:{:02}:{:02} GMT",
-        usize::try_from(days % 7).ok().and_then(|at| DAYS.get(at)).unwrap_or(&"Thu"),
-        usize::try_from(month - 1).ok().and_then(|at| MONTHS.get(at)).unwrap_or(&"Jan"),
+        usize::try_from(days % 7)
+            .ok()
+            .and_then(|at| DAYS.get(at))
+            .unwrap_or(&"Thu"),
+        usize::try_from(month - 1)
+            .ok()
+            .and_then(|at| MONTHS.get(at))
+            .unwrap_or(&"Jan"),
         seconds / 3600 % 24,
         seconds / 60 % 60,
         seconds % 60,
@@ -79,12 +85,15 @@ fn civil(days: u64) -> (u64, u64, u64) {
     let shifted = days + 719_468;
     let era = shifted / 146_097;
     let day_of_era = shifted % 146_097;
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let month = if shifted_month < 10 {
+        shifted_month + 3
+    } else {
+        shifted_month - 9
+    };
     let year = year_of_era + era * 400 + u64::from(month <= 2);
     (year, month, day)
 }

@@ -25,9 +25,10 @@ impl Terms {
             let exact = after.starts_with('=');
             let after = after.get(1..).unwrap_or_default();
             let (value, remaining) = match after.chars().next() {
-                Some(quote @ ('\'' | '"')) => {
-                    after.get(1..).and_then(|inner| inner.split_once(quote)).ok_or_else(refused)?
-                }
+                Some(quote @ ('\'' | '"')) => after
+                    .get(1..)
+                    .and_then(|inner| inner.split_once(quote))
+                    .ok_or_else(refused)?,
                 _ => after.split_once(' ').unwrap_or((after, "")),
             };
             let field = fields
@@ -37,7 +38,11 @@ impl Terms {
             if value.is_empty() {
                 return Err(refused());
             }
-            terms.push(Term { field: (*field).to_owned(), exact, value: value.to_lowercase() });
+            terms.push(Term {
+                field: (*field).to_owned(),
+                exact,
+                value: value.to_lowercase(),
+            });
             rest = remaining.trim_start();
         }
         Ok(Self(terms))
@@ -45,7 +50,9 @@ impl Terms {
 
     /// Whether all hold; `any` says whether any value of the named field passes the test it is given.
     pub(super) fn hold(&self, any: impl Fn(&str, &dyn Fn(&str) -> bool) -> bool) -> bool {
-        self.0.iter().all(|term| any(&term.field, &|value| term.passes(value)))
+        self.0
+            .iter()
+            .all(|term| any(&term.field, &|value| term.passes(value)))
     }
 }
 

@@ -119,7 +119,8 @@ impl Tokens {
                         expires_ms: now_ms.saturating_add(life_seconds.saturating_mul(1000)),
                     },
                 );
-                let answer = json!({"access_token": token, "expires_in": life_seconds, "token_type": "Bearer"});
+                let answer =
+                    json!({"access_token": token, "expires_in": life_seconds, "token_type": "Bearer"});
                 reply::json(200, &answer, true)
             }
             Err((status, error, description)) => reply::json(
@@ -143,7 +144,9 @@ impl Tokens {
         directory: &Directory,
         now_ms: u64,
     ) -> Result<Caller, ApiError> {
-        let header = headers.get(header::AUTHORIZATION).ok_or_else(ApiError::no_credentials)?;
+        let header = headers
+            .get(header::AUTHORIZATION)
+            .ok_or_else(ApiError::no_credentials)?;
         let text = header.to_str().map_err(|_| ApiError::bad_credentials())?;
         let token = text
             .split_once(' ')
@@ -156,12 +159,23 @@ impl Tokens {
             }
             if grant.subject == grant.client_email {
                 let scopes = Some(grant.scopes.clone());
-                return Ok(Caller { subject: grant.subject.clone(), scopes });
+                return Ok(Caller {
+                    subject: grant.subject.clone(),
+                    scopes,
+                });
             }
             // A scope that an admin has withdrawn since is gone from tokens already issued.
             let granted = account(directory, &grant.client_email).map_or(&[][..], |account| &account.scopes);
-            let scopes = grant.scopes.iter().filter(|scope| granted.contains(scope)).cloned().collect();
-            return Ok(Caller { subject: grant.subject.clone(), scopes: Some(scopes) });
+            let scopes = grant
+                .scopes
+                .iter()
+                .filter(|scope| granted.contains(scope))
+                .cloned()
+                .collect();
+            return Ok(Caller {
+                subject: grant.subject.clone(),
+                scopes: Some(scopes),
+            });
         }
         self_signed(token, audiences, directory, now_ms).ok_or_else(ApiError::bad_credentials)
     }
@@ -178,14 +192,15 @@ fn account<'a>(directory: &'a Directory, client_email: &str) -> Option<&'a Servi
 /// Checks signature and algorithm against the account's key.
 fn verified<'a>(directory: &'a Directory, token: &str) -> Result<(Claims, &'a ServiceAccount), Refusal> {
     let header = jsonwebtoken::decode_header(token).map_err(|_| invalid_request("Bad Request"))?;
-    let unproven: Claims = jsonwebtoken::dangerous::insecure_decode_claims(token)
-        .map_err(|_| invalid_request("Bad Request"))?;
+    let unproven: Claims =
+        jsonwebtoken::dangerous::insecure_decode_claims(token).map_err(|_| invalid_request("Bad Request"))?;
     let issuer = unproven
         .iss
         .ok_or_else(|| invalid_grant("Invalid JWT: iss field missing."))?;
     let account = account(directory, &issuer)
         .ok_or_else(|| invalid_grant("Invalid JWT: No valid verifier found for issuer."))?;
-    let wrong_key = matches!((&header.kid, &account.private_key_id), (Some(kid), Some(known)) if kid != known);
+    let wrong_key =
+        matches!((&header.kid, &account.private_key_id), (Some(kid), Some(known)) if kid != known);
     if header.alg != Algorithm::RS256 || wrong_key {
         return Err(invalid_grant("Invalid JWT Signature."));
     }
@@ -233,7 +248,12 @@ fn read_assertion(
     let is_form = headers
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
-        .is_some_and(|value| value.trim().to_ascii_lowercase().starts_with("application/x-www-form-urlencoded"));
+        .is_some_and(|value| {
+            value
+                .trim()
+                .to_ascii_lowercase()
+                .starts_with("application/x-www-form-urlencoded")
+        });
     if !is_form {
         return Err(invalid_request("Required parameter is missing: grant_type"));
     }
@@ -242,7 +262,11 @@ fn read_assertion(
         None => return Err(invalid_request("Required parameter is missing: grant_type")),
         Some(GRANT_TYPE) => {}
         Some(other) => {
-            return Err((400, "unsupported_grant_type", format!("Invalid grant_type: {other}")));
+            return Err((
+                400,
+                "unsupported_grant_type",
+                format!("Invalid grant_type: {other}"),
+            ));
         }
     }
     let assertion = form
@@ -265,7 +289,11 @@ fn read_assertion(
         .map(str::to_owned)
         .collect();
     if scopes.is_empty() {
-        return Err((400, "invalid_scope", "Empty or missing scope not allowed.".to_owned()));
+        return Err((
+            400,
+            "invalid_scope",
+            "Empty or missing scope not allowed.".to_owned(),
+        ));
     }
     let Some(subject) = claims.sub else {
         // Without a subject the account acts in its own name, for which delegation plays no part.
@@ -311,7 +339,13 @@ fn self_signed(token: &str, audiences: &[String], directory: &Directory, now_ms:
         .as_deref()
         .map(|scope| scope.split_ascii_whitespace().map(str::to_owned).collect());
     // Either an audience or scopes say what the token is for.
-    let is_meant_for_us = if claims.aud.is_some() { is_for(&claims, audiences) } else { scopes.is_some() };
-    (own_name && is_meant_for_us && is_timely(&claims, now_ms))
-        .then(|| Caller { subject: account.client_email.clone(), scopes })
+    let is_meant_for_us = if claims.aud.is_some() {
+        is_for(&claims, audiences)
+    } else {
+        scopes.is_some()
+    };
+    (own_name && is_meant_for_us && is_timely(&claims, now_ms)).then(|| Caller {
+        subject: account.client_email.clone(),
+        scopes,
+    })
 }

@@ -75,7 +75,9 @@ pub(super) fn list(directory: &Directory, call: &Inbound<'_>) -> Result<Value, A
     )?;
     let paging = Paging::read("users", query, 100, Some(TOKEN_LIFE_MS), call.now_ms, call.fault)?;
     // Deleted users are not simulated: the list of them is empty.
-    let deleted_only = query.get("showDeleted").is_some_and(|text| text.eq_ignore_ascii_case("true"));
+    let deleted_only = query
+        .get("showDeleted")
+        .is_some_and(|text| text.eq_ignore_ascii_case("true"));
     let order_by = query.get("orderBy").unwrap_or("email").to_lowercase();
     let mut found: Vec<(String, &User)> = directory
         .tenant()
@@ -109,11 +111,17 @@ pub(super) fn list(directory: &Directory, call: &Inbound<'_>) -> Result<Value, A
         })
         .collect();
     let descending = query.get("orderBy").is_some()
-        && query.get("sortOrder").is_some_and(|order| order.eq_ignore_ascii_case("DESCENDING"));
+        && query
+            .get("sortOrder")
+            .is_some_and(|order| order.eq_ignore_ascii_case("DESCENDING"));
     found.sort_by(|a, b| a.0.cmp(&b.0));
     if descending {
         found.reverse();
     }
     let (page, next) = paging.cut(found.into_iter(), descending);
-    Ok(page_of("users", page.into_iter().map(|user| shown(directory, user)).collect(), next))
+    Ok(page_of(
+        "users",
+        page.into_iter().map(|user| shown(directory, user)).collect(),
+        next,
+    ))
 }

@@ -44,7 +44,12 @@ impl Answer {
         let (parts, body) = response.into_parts();
         let text = String::from_utf8(body.to_vec()).unwrap();
         let json = serde_json::from_str(&text).unwrap_or(Value::Null);
-        Self { status: parts.status, headers: parts.headers, text, json }
+        Self {
+            status: parts.status,
+            headers: parts.headers,
+            text,
+            json,
+        }
     }
 
     /// Status, reason and message of an error in Google's shape.
@@ -62,7 +67,12 @@ impl Answer {
     pub fn emails(&self, list: &str) -> Vec<String> {
         self.json[list]
             .as_array()
-            .map(|items| items.iter().map(|item| item["email"].as_str().unwrap_or("-").to_owned()).collect())
+            .map(|items| {
+                items
+                    .iter()
+                    .map(|item| item["email"].as_str().unwrap_or("-").to_owned())
+                    .collect()
+            })
             .unwrap_or_default()
     }
 }
@@ -160,7 +170,10 @@ impl World {
     }
 
     pub fn raw(&mut self, request: &Request<Bytes>) -> Response<Bytes> {
-        let mut context = Context { now_ms: self.now_ms, faults: &mut self.faults };
+        let mut context = Context {
+            now_ms: self.now_ms,
+            faults: &mut self.faults,
+        };
         self.simulator.handle(request, &mut context)
     }
 
@@ -206,7 +219,10 @@ impl World {
 
     pub fn raw_batch(&mut self, path: &str, text: String) -> Answer {
         let request = Request::post(path)
-            .header("authorization", format!("Bearer {}", self.token.clone().unwrap_or_default()))
+            .header(
+                "authorization",
+                format!("Bearer {}", self.token.clone().unwrap_or_default()),
+            )
             .header("content-type", "multipart/mixed; boundary=\"edge\"")
             .body(Bytes::from(text))
             .unwrap();
@@ -238,10 +254,17 @@ pub fn parts(answer: &Answer) -> Vec<(String, u16, Value)> {
         .map(|part| {
             let (outer, inner) = part.trim_start().split_once("\r\n\r\n").unwrap();
             let id = outer.replace("\r\n ", " ");
-            let id = id.split_once("Content-ID: ").map(|(_, id)| id.trim().to_owned()).unwrap_or_default();
+            let id = id
+                .split_once("Content-ID: ")
+                .map(|(_, id)| id.trim().to_owned())
+                .unwrap_or_default();
             let (head, body) = inner.split_once("\r\n\r\n").unwrap();
             let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-            (id, status, serde_json::from_str(body.trim()).unwrap_or(Value::Null))
+            (
+                id,
+                status,
+                serde_json::from_str(body.trim()).unwrap_or(Value::Null),
+            )
         })
         .collect()
 }
