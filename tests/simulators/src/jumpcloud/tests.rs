@@ -1,6 +1,8 @@
-//! The simulator asked as a client asks it.
+//! The simulator asked as a client asks it: lists, the graph, searches and faults.
 
-use base64::Engine as _;
+mod access;
+mod events;
+
 use bytes::Bytes;
 use http::{Request, Response};
 use serde_json::{Value, json};
@@ -305,113 +307,6 @@ fn what_is_not_there_is_told_from_what_is_not_allowed() {
 }
 
 #[test]
-fn the_organisation_header_is_checked() {
-    let mut simulator = simulator(1);
-    simulator.organisation.multi_tenant = true;
-    for (org, status) in [
-        (None, 401),
-        (Some("x"), 400),
-        (Some("00000000000000000000f002"), 404),
-        (Some("00000000000000000000f001"), 200),
-    ] {
-        let mut headers = vec![("x-api-key", "key-1")];
-        headers.extend(org.map(|org| ("x-org-id", org)));
-        let response = send(
-            &mut simulator,
-            &mut Faults::none(),
-            "GET",
-            "/api/systemusers",
-            &headers,
-            "",
-        );
-        assert_eq!(response.status(), status, "{org:?}");
-    }
-}
-
-fn token(simulator: &mut JumpcloudSimulator) -> String {
-    let basic = base64::engine::general_purpose::STANDARD.encode("client:secret");
-    let authorization = format!("Basic {basic}");
-    let headers = [
-        ("authorization", authorization.as_str()),
-        ("content-type", "application/x-www-form-urlencoded"),
-    ];
-    let form = "grant_type=client_credentials&scope=api";
-    let response = send(
-        simulator,
-        &mut Faults::none(),
-        "POST",
-        "/oauth2/token",
-        &headers,
-        form,
-    );
-    assert_eq!(response.status(), 200);
-    assert_eq!(body(&response)["expires_in"], 3600);
-    body(&response)["access_token"].as_str().unwrap().to_owned()
-}
-
-fn status_with(simulator: &mut JumpcloudSimulator, token: &str) -> u16 {
-    let authorization = format!("Bearer {token}");
-    let headers = [("authorization", authorization.as_str())];
-    let response = send(
-        simulator,
-        &mut Faults::none(),
-        "GET",
-        "/api/v2/directories",
-        &headers,
-        "",
-    );
-    response.status().as_u16()
-}
-
-#[test]
-fn a_service_accounts_token_ends_by_time_or_revocation() {
-    let mut simulator = simulator(1);
-    let first = token(&mut simulator);
-    assert_eq!(status_with(&mut simulator, &first), 200);
-    simulator.advance_to(NOW + 3_600_000);
-    assert_eq!(status_with(&mut simulator, &first), 401);
-    let second = token(&mut simulator);
-    assert_ne!(first, second);
-    simulator.revoke_tokens();
-    assert_eq!(status_with(&mut simulator, &second), 401);
-    simulator.behaviour_mut().token_revoked_after_seconds = Some(10);
-    let third = token(&mut simulator);
-    simulator.advance_to(NOW + 3_600_000 + 9_999);
-    assert_eq!(status_with(&mut simulator, &third), 200);
-    simulator.advance_to(NOW + 3_600_000 + 10_000);
-    assert_eq!(status_with(&mut simulator, &third), 401);
-}
-
-#[test]
-fn a_wrong_secret_or_key_is_refused_in_the_words_of_its_api() {
-    let mut simulator = simulator(1);
-    let headers = [("authorization", "Basic Y2xpZW50Ondyb25n")];
-    let refused = send(
-        &mut simulator,
-        &mut Faults::none(),
-        "POST",
-        "/oauth2/token",
-        &headers,
-        "",
-    );
-    assert_eq!(
-        (refused.status().as_u16(), body(&refused)["error"].clone()),
-        (401, json!("invalid_client"))
-    );
-    for (uri, expected) in [
-        ("/api/systemusers", json!({"message": "Unauthorized"})),
-        (
-            "/api/v2/usergroups",
-            json!({"code": 401, "message": "Unauthorized", "status": "Unauthorized"}),
-        ),
-    ] {
-        let headers = [("x-api-key", "key-2")];
-        let refused = send(&mut simulator, &mut Faults::none(), "GET", uri, &headers, "");
-        assert_eq!((refused.status().as_u16(), body(&refused)), (401, expected));
-    }
-}
-
-#[test]
 fn membership_can_be_written_and_says_what_was_already_so() {
     let mut simulator = simulator(1);
     let uri = format!("/api/v2/usergroups/{NORTH}/members");
@@ -475,83 +370,6 @@ fn users_are_searched_by_filter_and_text() {
     }
     let missing = body(&get(&mut simulator, &format!("/api/systemusers/{}", user_id(3))));
     assert!(missing.get("email").is_none());
-}
-
-fn event_types(simulator: &mut JumpcloudSimulator, query: Value) -> Vec<String> {
-    let found = body(&post(simulator, "/insights/directory/v1/events", &query));
-    let found = found.as_array().unwrap().iter();
-    found
-        .map(|event| event["event_type"].as_str().unwrap().to_owned())
-        .collect()
-}
-
-#[test]
-fn every_click_is_an_event_and_late_ones_come_late() {
-    let mut simulator = simulator(1);
-    simulator.set_group_email(SALES, None).unwrap();
-    simulator.advance_to(NOW + 1000);
-    simulator.add_user_to_group(NORTH, &user_id(1)).unwrap();
-    simulator.set_suspended(&user_id(1), true).unwrap();
-    simulator.delete_group(NORTH).unwrap();
-    let all = json!({"service": ["directory"], "start_time": "2026-11-22T00:00:00Z", "sort": "ASC"});
-    assert_eq!(
-        event_types(&mut simulator, all.clone()),
-        [
-            "group_update",
-            "association_change",
-            "user_suspended",
-            "group_delete"
-        ]
-    );
-    let mut some = all.clone();
-    some["search_term"] = json!({"and": [{"event_type": "association_change"}, {"association.op": "add"}]});
-    assert_eq!(event_types(&mut simulator, some), ["association_change"]);
-    let found = body(&post(&mut simulator, "/insights/directory/v1/events", &all));
-    assert_eq!(
-        found[1]["association"]["connection"]["to"],
-        json!({"type": "user", "object_id": user_id(1)})
-    );
-    simulator.behaviour_mut().events_late_ms = 60_000;
-    simulator.rename_group(SALES, "Vertrieb").unwrap();
-    assert_eq!(event_types(&mut simulator, all.clone()).len(), 4);
-    simulator.advance_to(NOW + 61_000);
-    assert_eq!(event_types(&mut simulator, all).len(), 5);
-}
-
-#[test]
-fn events_page_by_search_after_and_the_mark_comes_with_the_last_page_too() {
-    let mut simulator = simulator(5);
-    for number in 1..=5 {
-        simulator.set_suspended(&user_id(number), true).unwrap();
-    }
-    let mut query = json!({"service": ["all"], "start_time": "2026-11-22T00:00:00Z", "limit": 2});
-    let mut seen = Vec::new();
-    loop {
-        let response = post(&mut simulator, "/insights/directory/v1/events", &query);
-        assert_eq!(header(&response, "x-limit"), Some("2"));
-        let page = body(&response);
-        seen.extend(page.as_array().unwrap().iter().map(|event| event["id"].clone()));
-        query["search_after"] = serde_json::from_str(header(&response, "x-search_after").unwrap()).unwrap();
-        if header(&response, "x-result-count") != Some("2") {
-            break;
-        }
-    }
-    assert_eq!(seen.len(), 5);
-    let distinct: std::collections::HashSet<String> = seen.iter().map(Value::to_string).collect();
-    assert_eq!(distinct.len(), 5);
-    for wrong in [
-        json!({"service": ["all"]}),
-        json!({"service": ["none"], "start_time": "2026-11-22T00:00:00Z"}),
-        json!({"service": ["all"], "start_time": "today"}),
-        json!({"service": ["all"], "start_time": "2026-11-22T00:00:00Z", "limit": 10_001}),
-        json!({"service": ["all"], "start_time": "2026-11-22T00:00:00Z", "search_term_filter": {}}),
-    ] {
-        assert_eq!(
-            post(&mut simulator, "/insights/directory/v1/events", &wrong).status(),
-            400,
-            "{wrong}"
-        );
-    }
 }
 
 #[test]
