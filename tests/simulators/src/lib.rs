@@ -6,10 +6,14 @@
 //! (it must not be possible for an engine's mistake to be repeated by the simulator that judges it),
 //! and leniency: a simulator refuses what the vendor refuses.
 
+pub mod contract;
 pub mod entra;
 pub mod faults;
 pub mod google;
 pub mod jumpcloud;
+pub mod log;
+pub mod organisation;
+pub mod server;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
