@@ -31,8 +31,12 @@ fn main() -> Result<()> {
 
     let component = out.join("groupcast.wasm");
     if let Some(ready) = env::var_os("GROUPCAST_COMPONENT") {
-        std::fs::copy(&ready, &component)
-            .with_context(|| format!("GROUPCAST_COMPONENT names {}, which cannot be read", Path::new(&ready).display()))?;
+        std::fs::copy(&ready, &component).with_context(|| {
+            format!(
+                "GROUPCAST_COMPONENT names {}, which cannot be read",
+                Path::new(&ready).display()
+            )
+        })?;
         return Ok(());
     }
     let module = build_guest(&root, &out)?;
@@ -59,21 +63,39 @@ fn build_guest(root: &Path, out: &Path) -> Result<PathBuf> {
     // A target folder of its own: cargo holds a lock on the outer one while this script runs.
     let target_dir = out.join("guest-target");
     let mut cargo = Command::new(&toolchain.cargo);
-    cargo.current_dir(root).args(["build", "--locked", "--package", "groupcast-guest", "--lib"]);
-    cargo.args(["--profile", PROFILE, "--target", TARGET]).arg("--target-dir").arg(&target_dir);
+    cargo
+        .current_dir(root)
+        .args(["build", "--locked", "--package", "groupcast-guest", "--lib"]);
+    cargo
+        .args(["--profile", PROFILE, "--target", TARGET])
+        .arg("--target-dir")
+        .arg(&target_dir);
     // What cargo set for this script's own build must not leak into the guest's.
     for (name, _) in env::vars_os() {
         let text = name.to_string_lossy();
-        if text.starts_with("CARGO_") && text != "CARGO_HOME" && !text.starts_with("CARGO_REGISTRIES")
-            && !text.starts_with("CARGO_NET") && !text.starts_with("CARGO_HTTP") && !text.starts_with("CARGO_SOURCE")
-            || ["RUSTFLAGS", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "RUSTDOC", "RUSTUP_TOOLCHAIN"].contains(&&*text)
+        if text.starts_with("CARGO_")
+            && text != "CARGO_HOME"
+            && !text.starts_with("CARGO_REGISTRIES")
+            && !text.starts_with("CARGO_NET")
+            && !text.starts_with("CARGO_HTTP")
+            && !text.starts_with("CARGO_SOURCE")
+            || [
+                "RUSTFLAGS",
+                "RUSTC_WRAPPER",
+                "RUSTC_WORKSPACE_WRAPPER",
+                "RUSTDOC",
+                "RUSTUP_TOOLCHAIN",
+            ]
+            .contains(&&*text)
         {
             cargo.env_remove(&name);
         }
     }
     cargo.env("RUSTC", &toolchain.rustc);
     if toolchain.build_std {
-        cargo.env("RUSTC_BOOTSTRAP", "1").arg("-Zbuild-std=std,panic_abort");
+        cargo
+            .env("RUSTC_BOOTSTRAP", "1")
+            .arg("-Zbuild-std=std,panic_abort");
         // Debian's compiler brings no linker for wasm; the toolchain that runs this script does.
         let tools = sysroot(&env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()))?
             .join("lib/rustlib")
@@ -81,9 +103,14 @@ fn build_guest(root: &Path, out: &Path) -> Result<PathBuf> {
             .join("bin");
         let mut path = vec![tools];
         path.extend(env::split_paths(&env::var_os("PATH").unwrap_or_default()));
-        cargo.env("PATH", env::join_paths(path).context("PATH holds a folder with a colon in its name")?);
+        cargo.env(
+            "PATH",
+            env::join_paths(path).context("PATH holds a folder with a colon in its name")?,
+        );
     }
-    let status = cargo.status().with_context(|| format!("cannot run {}", Path::new(&toolchain.cargo).display()))?;
+    let status = cargo
+        .status()
+        .with_context(|| format!("cannot run {}", Path::new(&toolchain.cargo).display()))?;
     if !status.success() {
         bail!("the guest did not build; its errors stand above");
     }
@@ -92,8 +119,17 @@ fn build_guest(root: &Path, out: &Path) -> Result<PathBuf> {
 
 fn choose_toolchain() -> Result<Toolchain> {
     let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    if sysroot(&rustc)?.join("lib/rustlib").join(TARGET).join("lib").is_dir() {
-        return Ok(Toolchain { cargo: env::var_os("CARGO").unwrap_or_else(|| "cargo".into()), rustc, build_std: false });
+    if sysroot(&rustc)?
+        .join("lib/rustlib")
+        .join(TARGET)
+        .join("lib")
+        .is_dir()
+    {
+        return Ok(Toolchain {
+            cargo: env::var_os("CARGO").unwrap_or_else(|| "cargo".into()),
+            rustc,
+            build_std: false,
+        });
     }
     let rustc: OsString = env::var_os("GROUPCAST_GUEST_RUSTC").unwrap_or_else(|| "/usr/bin/rustc".into());
     let cargo = Path::new(&rustc).with_file_name("cargo");
@@ -101,9 +137,15 @@ fn choose_toolchain() -> Result<Toolchain> {
         .map(|root| root.join("lib/rustlib/src/rust/library/std/Cargo.toml").is_file())
         .unwrap_or(false);
     if has_sources && cargo.is_file() && version(&rustc).is_some_and(|version| version >= OLDEST_COMPILER) {
-        return Ok(Toolchain { cargo: cargo.into_os_string(), rustc, build_std: true });
+        return Ok(Toolchain {
+            cargo: cargo.into_os_string(),
+            rustc,
+            build_std: true,
+        });
     }
-    bail!("the Rust standard library for {TARGET} is not installed: run `make guest-toolchain`, then build again")
+    bail!(
+        "the Rust standard library for {TARGET} is not installed: run `make guest-toolchain`, then build again"
+    )
 }
 
 fn sysroot(rustc: &OsString) -> Result<PathBuf> {

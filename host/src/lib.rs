@@ -1,1 +1,7 @@
-//! To be filled.
+//! The Groupcast host.
+//!
+//! Runs the sync component in a sandbox ([`plugin`]) and gives it what its world names. The binary is a thin shell
+//! over this library; tests drive the library.
+
+pub mod ledger;
+pub mod plugin;

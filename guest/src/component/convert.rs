@@ -16,7 +16,10 @@ pub(super) fn run(run: wit::Run) -> engine::Run {
             base_url: run.source.base_url,
             directory: run.source.directory,
         },
-        target: engine::Target { vendor: run.target.vendor, base_url: run.target.base_url },
+        target: engine::Target {
+            vendor: run.target.vendor,
+            base_url: run.target.base_url,
+        },
         settings: run.settings,
         seed: run.seed,
     }
@@ -52,7 +55,11 @@ pub(super) fn manifest(manifest: ours::Manifest) -> wit::Manifest {
 }
 
 fn answer(answer: VendorAnswer) -> types::VendorAnswer {
-    types::VendorAnswer { status: answer.status, reason: answer.reason, request_id: answer.request_id }
+    types::VendorAnswer {
+        status: answer.status,
+        reason: answer.reason,
+        request_id: answer.request_id,
+    }
 }
 
 pub(super) fn finding(finding: engine::Finding) -> wit::Finding {
@@ -80,7 +87,11 @@ pub(super) fn summary(summary: engine::PlanSummary) -> wit::PlanSummary {
 }
 
 pub(super) fn report(report: engine::Report) -> wit::Report {
-    wit::Report { applied: report.applied, failed: report.failed, moved: report.moved }
+    wit::Report {
+        applied: report.applied,
+        failed: report.failed,
+        moved: report.moved,
+    }
 }
 
 pub(super) fn explanation(explanation: engine::Explanation) -> wit::Explanation {
@@ -89,7 +100,11 @@ pub(super) fn explanation(explanation: engine::Explanation) -> wit::Explanation 
         steps: explanation
             .steps
             .into_iter()
-            .map(|step| wit::Step { code: step.code, holds: step.holds, message: step.message })
+            .map(|step| wit::Step {
+                code: step.code,
+                holds: step.holds,
+                message: step.message,
+            })
             .collect(),
     }
 }
@@ -103,9 +118,10 @@ pub(super) fn error(failure: Failure) -> types::Error {
     };
     match kind {
         FailureKind::Transient => types::Error::Transient(failure),
-        FailureKind::Throttled(retry_after_seconds) => {
-            types::Error::Throttled(types::Throttle { failure, retry_after_seconds })
-        }
+        FailureKind::Throttled(retry_after_seconds) => types::Error::Throttled(types::Throttle {
+            failure,
+            retry_after_seconds,
+        }),
         FailureKind::Cancelled => types::Error::Cancelled(failure),
         FailureKind::Configuration => types::Error::PermanentConfiguration(failure),
         FailureKind::Unauthorized => types::Error::PermanentUnauthorized(failure),
@@ -119,9 +135,10 @@ pub(super) fn error(failure: Failure) -> types::Error {
 pub(super) fn failure(error: types::Error) -> Failure {
     let (kind, failure) = match error {
         types::Error::Transient(failure) => (FailureKind::Transient, failure),
-        types::Error::Throttled(throttle) => {
-            (FailureKind::Throttled(throttle.retry_after_seconds), throttle.failure)
-        }
+        types::Error::Throttled(throttle) => (
+            FailureKind::Throttled(throttle.retry_after_seconds),
+            throttle.failure,
+        ),
         types::Error::Cancelled(failure) => (FailureKind::Cancelled, failure),
         types::Error::PermanentConfiguration(failure) => (FailureKind::Configuration, failure),
         types::Error::PermanentUnauthorized(failure) => (FailureKind::Unauthorized, failure),
@@ -131,7 +148,11 @@ pub(super) fn failure(error: types::Error) -> Failure {
             (FailureKind::Host, failure)
         }
         types::Error::ExecutionFailed => {
-            return Failure::new(FailureKind::Host, "host", "the host's engine reported that execution failed");
+            return Failure::new(
+                FailureKind::Host,
+                "host",
+                "the host's engine reported that execution failed",
+            );
         }
     };
     Failure {
@@ -159,7 +180,9 @@ pub(super) fn binding(binding: wit_ledger::Binding) -> Result<Binding, Failure> 
         Failure::new(
             FailureKind::Host,
             format!("ledger binding of group {}", binding.group),
-            format!("{what}; the ledger was written by another version or is damaged: restore it from a backup"),
+            format!(
+                "{what}; the ledger was written by another version or is damaged: restore it from a backup"
+            ),
         )
     };
     let state = match binding.state.as_str() {
@@ -168,9 +191,15 @@ pub(super) fn binding(binding: wit_ledger::Binding) -> Result<Binding, Failure> 
         "orphaned" => BindingState::Orphaned,
         other => return Err(broken(&format!("its state `{other}` is not known"))),
     };
-    let details =
-        serde_json::from_str(&binding.details).map_err(|error| broken(&format!("its notes do not read: {error}")))?;
-    Ok(Binding { group: binding.group, state, key: binding.key, target: binding.target, details })
+    let details = serde_json::from_str(&binding.details)
+        .map_err(|error| broken(&format!("its notes do not read: {error}")))?;
+    Ok(Binding {
+        group: binding.group,
+        state,
+        key: binding.key,
+        target: binding.target,
+        details,
+    })
 }
 
 pub(super) fn membership(membership: wit_ledger::Membership) -> Membership {
@@ -185,14 +214,20 @@ pub(super) fn membership(membership: wit_ledger::Membership) -> Membership {
 }
 
 pub(super) fn to_intent(intent: &Intent) -> wit_ledger::Intent {
-    wit_ledger::Intent { group: intent.group.clone(), operation: intent.operation.clone() }
+    wit_ledger::Intent {
+        group: intent.group.clone(),
+        operation: intent.operation.clone(),
+    }
 }
 
 pub(super) fn open_intent(open: wit_ledger::OpenIntent) -> OpenIntent {
     OpenIntent {
         id: open.id,
         run: open.run,
-        intent: Intent { group: open.intent.group, operation: open.intent.operation },
+        intent: Intent {
+            group: open.intent.group,
+            operation: open.intent.operation,
+        },
     }
 }
 
@@ -223,13 +258,15 @@ pub(super) fn to_effect(effect: &Effect) -> wit_ledger::Effect {
             user: membership.user.clone(),
             address: membership.address.clone(),
         }),
-        Effect::DropMembership { group, target, principal } => {
-            wit_ledger::Effect::DropMembership(wit_ledger::MembershipKey {
-                group: group.clone(),
-                target: target.clone(),
-                principal: principal.clone(),
-            })
-        }
+        Effect::DropMembership {
+            group,
+            target,
+            principal,
+        } => wit_ledger::Effect::DropMembership(wit_ledger::MembershipKey {
+            group: group.clone(),
+            target: target.clone(),
+            principal: principal.clone(),
+        }),
     }
 }
 

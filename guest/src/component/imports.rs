@@ -39,9 +39,15 @@ impl Transport for Imports {
         request: ::http::Request<Bytes>,
     ) -> LocalFuture<'_, Result<::http::Response<Bytes>, TransportError>> {
         Box::pin(async move {
-            let response = wstd::http::Client::new().send(request).await.map_err(transport_error)?;
+            let response = wstd::http::Client::new()
+                .send(request)
+                .await
+                .map_err(transport_error)?;
             let (head, mut body) = response.into_parts();
-            let body = body.bytes_contents().await.map_err(|error| TransportError::AnswerLost(error.to_string()))?;
+            let body = body
+                .bytes_contents()
+                .await
+                .map_err(|error| TransportError::AnswerLost(error.to_string()))?;
             Ok(::http::Response::from_parts(head, body))
         })
     }
@@ -86,7 +92,9 @@ impl Clock for Imports {
 
     fn sleep_ms(&self, ms: u64) -> LocalFuture<'_, ()> {
         Box::pin(async move {
-            wstd::time::Timer::after(wstd::time::Duration::from_millis(ms)).wait().await;
+            wstd::time::Timer::after(wstd::time::Duration::from_millis(ms))
+                .wait()
+                .await;
         })
     }
 }

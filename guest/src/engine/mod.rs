@@ -2,9 +2,7 @@
 
 mod types;
 
-pub use types::{
-    Explanation, Finding, PlanSummary, Question, Report, Run, Severity, Source, Step, Target,
-};
+pub use types::{Explanation, Finding, PlanSummary, Question, Report, Run, Severity, Source, Step, Target};
 
 use crate::environment::Environment;
 use crate::failure::Failure;
@@ -12,7 +10,13 @@ use crate::failure::Failure;
 pub async fn check(run: &Run, environment: Environment<'_>) -> Result<Vec<Finding>, Failure> {
     let request = ::http::Request::get(format!("{}/api/v2/directories", run.source.base_url))
         .body(bytes::Bytes::new())
-        .map_err(|error| Failure::new(crate::failure::FailureKind::Configuration, "url", error.to_string()))?;
+        .map_err(|error| {
+            Failure::new(
+                crate::failure::FailureKind::Configuration,
+                "url",
+                error.to_string(),
+            )
+        })?;
     let answer = environment.transport.send(request).await;
     Ok(vec![Finding {
         severity: Severity::Info,
@@ -32,5 +36,8 @@ pub async fn apply(_: &Run, environment: Environment<'_>) -> Result<Report, Fail
     Ok(Report::default())
 }
 pub async fn explain(_: &Run, _: Environment<'_>, _: &Question) -> Result<Explanation, Failure> {
-    Ok(Explanation { conclusion: String::new(), steps: vec![] })
+    Ok(Explanation {
+        conclusion: String::new(),
+        steps: vec![],
+    })
 }

@@ -1,0 +1,135 @@
+//! What one run may use. Every limit ends that run with a typed reason and touches no other.
+
+use std::time::Duration;
+
+use wasmtime::ResourceLimiter;
+
+/// Limits of one run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunLimits {
+    /// Bytes of linear memory, all memories together.
+    pub memory_bytes: usize,
+    /// Elements of all tables together.
+    pub table_elements: usize,
+    /// Core instances, memories and tables: each at most this many.
+    pub instances: usize,
+    /// Time the guest may compute; waiting for a host call does not count.
+    pub cpu: Duration,
+    /// Time from start to end, waiting included.
+    pub wall: Duration,
+    /// Log bytes and progress events that are kept; more are dropped and counted.
+    pub log_bytes: u64,
+    /// Bytes that one call may hand to the host (a plan part, a batch of intents).
+    pub call_bytes: usize,
+    /// Resource handles alive at once.
+    pub handles: usize,
+    /// Bytes of all plan parts of a run.
+    pub plan_bytes: u64,
+}
+
+impl Default for RunLimits {
+    fn default() -> Self {
+        Self {
+            memory_bytes: 64 << 20,
+            table_elements: 100_000,
+            instances: 10,
+            cpu: Duration::from_secs(300),
+            wall: Duration::from_secs(3_600),
+            log_bytes: 1 << 20,
+            call_bytes: 24 << 20,
+            handles: 10_000,
+            plan_bytes: 1 << 30,
+        }
+    }
+}
+
+/// Sums over all memories and tables of a store: wasmtime's own `StoreLimits` counts each by itself, so
+/// that a component of several memories could take several times the limit.
+#[derive(Debug)]
+pub(super) struct Meter {
+    limits: RunLimits,
+    memory: usize,
+    tables: usize,
+    /// The most memory that was in use.
+    pub(super) memory_peak: usize,
+    /// Which limit was refused, for the run's end.
+    pub(super) exceeded: Option<&'static str>,
+}
+
+impl Meter {
+    pub(super) fn new(limits: RunLimits) -> Self {
+        Self {
+            limits,
+            memory: 0,
+            tables: 0,
+            memory_peak: 0,
+            exceeded: None,
+        }
+    }
+}
+
+impl ResourceLimiter for Meter {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let wanted = self.memory.saturating_sub(current).saturating_add(desired);
+        if wanted > self.limits.memory_bytes {
+            self.exceeded = Some("memory");
+            return Ok(false);
+        }
+        self.memory = wanted;
+        self.memory_peak = self.memory_peak.max(wanted);
+        Ok(true)
+    }
+
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let wanted = self.tables.saturating_sub(current).saturating_add(desired);
+        if wanted > self.limits.table_elements {
+            self.exceeded = Some("table elements");
+            return Ok(false);
+        }
+        self.tables = wanted;
+        Ok(true)
+    }
+
+    fn instances(&self) -> usize {
+        self.limits.instances
+    }
+
+    fn tables(&self) -> usize {
+        self.limits.instances
+    }
+
+    fn memories(&self) -> usize {
+        self.limits.instances
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memories_are_counted_together() {
+        let mut meter = Meter::new(RunLimits {
+            memory_bytes: 100,
+            ..RunLimits::default()
+        });
+        assert!(meter.memory_growing(0, 60, None).unwrap());
+        assert!(
+            !meter.memory_growing(0, 60, None).unwrap(),
+            "a second memory shares the limit"
+        );
+        assert!(meter.memory_growing(60, 100, None).unwrap());
+        assert_eq!(meter.memory_peak, 100);
+        assert_eq!(meter.exceeded, Some("memory"));
+    }
+}

@@ -1,0 +1,22 @@
+//! The sandbox: loads a component, links it to what world `sync` names, runs one export of it in a fresh instance under
+//! limits. What may not enter: vendors, credentials, the store, configuration. Those are behind [`RunServices`].
+
+mod bindings;
+mod convert;
+mod engine;
+mod error;
+mod http;
+mod imports;
+mod limits;
+mod load;
+mod nothing;
+mod run;
+mod services;
+mod state;
+
+pub use engine::PluginEngine;
+pub use error::{Blame, PluginError, RunError};
+pub use limits::RunLimits;
+pub use load::{ALLOWED_IMPORTS, EMBEDDED, LARGEST_PLUGIN, Outside, Plugin, inspect, read_file};
+pub use run::{Sandbox, Usage};
+pub use services::{Event, LogLevel, NoAnswer, Page, RunServices};
