@@ -317,7 +317,7 @@ fn the_discovery_document_says_what_the_contract_says() {
         assert_eq!(list(&ours["scopes"]), list(&operation["x-google-scopes"]), "{id}");
         for parameter in operation["parameters"].as_array().unwrap() {
             let name = parameter["name"].as_str().unwrap();
-            let own = ours["parameters"].get(name).unwrap_or(&common[name]);
+            let own = ours["parameters"].get(name).unwrap_or_else(|| &common[name]);
             assert_eq!(own.get("enum"), parameter["schema"].get("enum"), "{id} {name}");
             let kind = if own["type"] == "integer" {
                 "integer"

@@ -135,7 +135,8 @@ fn tokens_end_by_the_simulators_clock_and_by_revocation() {
 #[test]
 fn scopes_are_enforced_for_each_call() {
     let member = json!({"id": "u3"});
-    let cases: [(&[&str], &str, &str, Option<&Value>, u16); 10] = [
+    type Case<'a> = (&'a [&'a str], &'a str, &'a str, Option<&'a Value>, u16);
+    let cases: [Case<'_>; 10] = [
         (&[GROUP_READ], "GET", "groups/g1", None, 200),
         (&[GROUP_READ], "GET", "groups/g1/members", None, 200),
         (&[GROUP_READ], "POST", "groups/g1/members", Some(&member), 403),

@@ -6,9 +6,12 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode};
 use serde_json::{Value, json};
 
-/// What ends a call early.
+/// What ends a call early. Boxed, since every call can fail and few do.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct ApiError {
+pub(super) struct ApiError(Box<Detail>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Detail {
     code: u16,
     reason: &'static str,
     domain: &'static str,
@@ -19,8 +22,8 @@ pub(super) struct ApiError {
     retry_after: Option<u32>,
 }
 
-impl ApiError {
-    pub(super) fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
+impl Detail {
+    fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
         Self {
             code,
             reason,
@@ -31,6 +34,18 @@ impl ApiError {
             location: None,
             retry_after: None,
         }
+    }
+}
+
+impl From<Detail> for ApiError {
+    fn from(detail: Detail) -> Self {
+        Self(Box::new(detail))
+    }
+}
+
+impl ApiError {
+    pub(super) fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
+        Detail::new(code, reason, message).into()
     }
 
     /// 404 for a key of this name: `groupKey`, `memberKey`, `userKey`.
@@ -68,23 +83,24 @@ impl ApiError {
     }
 
     pub(super) fn insufficient_scopes() -> Self {
-        Self {
+        Detail {
             inner_message: Some("Insufficient Permission"),
             status: Some("PERMISSION_DENIED"),
-            ..Self::new(
+            ..Detail::new(
                 403,
                 "insufficientPermissions",
                 "Request had insufficient authentication scopes.",
             )
         }
+        .into()
     }
 
     pub(super) fn no_credentials() -> Self {
-        Self {
+        Detail {
             inner_message: Some("Login Required."),
             status: Some("UNAUTHENTICATED"),
             location: Some(("Authorization".to_owned(), "header")),
-            ..Self::new(
+            ..Detail::new(
                 401,
                 "required",
                 "Request is missing required authentication credential. Expected OAuth 2 access token, \
@@ -92,14 +108,15 @@ impl ApiError {
                  https://developers.google.com/identity/sign-in/web/devconsole-project.",
             )
         }
+        .into()
     }
 
     pub(super) fn bad_credentials() -> Self {
-        Self {
+        Detail {
             inner_message: Some("Invalid Credentials"),
             status: Some("UNAUTHENTICATED"),
             location: Some(("Authorization".to_owned(), "header")),
-            ..Self::new(
+            ..Detail::new(
                 401,
                 "authError",
                 "Request had invalid authentication credentials. Expected OAuth 2 access token, login \
@@ -107,22 +124,25 @@ impl ApiError {
                  https://developers.google.com/identity/sign-in/web/devconsole-project.",
             )
         }
+        .into()
     }
 
     /// 400 for a body or query that does not fit the published interface.
     pub(super) fn bad_payload(message: impl Into<String>) -> Self {
-        Self {
+        Detail {
             status: Some("INVALID_ARGUMENT"),
-            ..Self::new(400, "badRequest", message)
+            ..Detail::new(400, "badRequest", message)
         }
+        .into()
     }
 
     /// 400 for one query parameter's value.
     pub(super) fn bad_parameter(name: &str, message: impl Into<String>) -> Self {
-        Self {
+        Detail {
             location: Some((name.to_owned(), "parameter")),
-            ..Self::new(400, "invalidParameter", message)
+            ..Detail::new(400, "invalidParameter", message)
         }
+        .into()
     }
 
     /// One of the three quota answers.
@@ -132,33 +152,34 @@ impl ApiError {
         message: &'static str,
         retry_after: Option<u32>,
     ) -> Self {
-        Self {
+        Detail {
             domain: "usageLimits",
             retry_after,
-            ..Self::new(code, reason, message)
+            ..Detail::new(code, reason, message)
         }
+        .into()
     }
 
     fn body(&self) -> Value {
         let mut inner = json!({
-            "domain": self.domain,
-            "reason": self.reason,
-            "message": self.inner_message.unwrap_or(&self.message),
+            "domain": self.0.domain,
+            "reason": self.0.reason,
+            "message": self.0.inner_message.unwrap_or(&self.0.message),
         });
-        if let (Some((location, kind)), Some(inner)) = (&self.location, inner.as_object_mut()) {
+        if let (Some((location, kind)), Some(inner)) = (&self.0.location, inner.as_object_mut()) {
             inner.insert("location".to_owned(), json!(location));
             inner.insert("locationType".to_owned(), json!(kind));
         }
-        let mut error = json!({"code": self.code, "message": self.message, "errors": [inner]});
-        if let (Some(status), Some(error)) = (self.status, error.as_object_mut()) {
+        let mut error = json!({"code": self.0.code, "message": self.0.message, "errors": [inner]});
+        if let (Some(status), Some(error)) = (self.0.status, error.as_object_mut()) {
             error.insert("status".to_owned(), json!(status));
         }
         json!({ "error": error })
     }
 
     pub(super) fn response(&self) -> Response<Bytes> {
-        let mut response = super::reply::json(self.code, &self.body(), true);
-        if let Some(seconds) = self.retry_after {
+        let mut response = super::reply::json(self.0.code, &self.body(), true);
+        if let Some(seconds) = self.0.retry_after {
             response
                 .headers_mut()
                 .insert(http::header::RETRY_AFTER, HeaderValue::from(seconds));

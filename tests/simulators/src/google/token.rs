@@ -57,7 +57,7 @@ struct Grant {
     expires_ms: u64,
 }
 
-/// The tokens issued so far. `Debug` is derived nowhere above it that a log could print.
+/// The tokens issued so far. Not `Debug`: even a simulated token has no place in a log.
 #[derive(Default)]
 pub(super) struct Tokens {
     grants: HashMap<String, Grant>,
