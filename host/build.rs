@@ -17,7 +17,15 @@ const PROFILE: &str = "guest";
 /// The first release whose standard library the guest's dependencies build against.
 const OLDEST_COMPILER: (u32, u32) = (1, 91);
 
-fn main() -> Result<()> {
+fn main() {
+    if let Err(error) = build() {
+        // One line that cargo shows as an error, not a backtrace.
+        println!("cargo::error={}", format!("{error:#}").replace('\n', " "));
+        std::process::exit(1);
+    }
+}
+
+fn build() -> Result<()> {
     let out = PathBuf::from(env::var_os("OUT_DIR").context("cargo sets OUT_DIR")?);
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").context("cargo sets CARGO_MANIFEST_DIR")?)
         .parent()
@@ -60,8 +68,13 @@ struct Toolchain {
 
 fn build_guest(root: &Path, out: &Path) -> Result<PathBuf> {
     let toolchain = choose_toolchain()?;
-    // A target folder of its own: cargo holds a lock on the outer one while this script runs.
-    let target_dir = out.join("guest-target");
+    // A target folder of its own, since cargo holds a lock on the outer one while this script runs; beside the
+    // outer profiles, so that all of them share it.
+    let target_dir = out
+        .ancestors()
+        .nth(4)
+        .context("OUT_DIR lies in a target folder")?
+        .join("guest");
     let mut cargo = Command::new(&toolchain.cargo);
     cargo
         .current_dir(root)

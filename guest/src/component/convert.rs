@@ -11,12 +11,12 @@ use crate::{engine, manifest as ours};
 pub(super) fn run(run: wit::Run) -> engine::Run {
     engine::Run {
         id: run.id,
-        source: engine::Source {
+        source: engine::SourceEnd {
             vendor: run.source.vendor,
             base_url: run.source.base_url,
             directory: run.source.directory,
         },
-        target: engine::Target {
+        target: engine::TargetEnd {
             vendor: run.target.vendor,
             base_url: run.target.base_url,
         },

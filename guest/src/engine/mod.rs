@@ -2,7 +2,9 @@
 
 mod types;
 
-pub use types::{Explanation, Finding, PlanSummary, Question, Report, Run, Severity, Source, Step, Target};
+pub use types::{
+    Explanation, Finding, PlanSummary, Question, Report, Run, Severity, SourceEnd, Step, TargetEnd,
+};
 
 use crate::environment::Environment;
 use crate::failure::Failure;

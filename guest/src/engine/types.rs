@@ -8,9 +8,9 @@ pub struct Run {
     /// Unique among the host's runs.
     pub id: String,
     /// Where groups come from.
-    pub source: Source,
+    pub source: SourceEnd,
     /// Where groups go.
-    pub target: Target,
+    pub target: TargetEnd,
     /// The settings document.
     pub settings: String,
     /// Seed of all jitter.
@@ -19,7 +19,7 @@ pub struct Run {
 
 /// WIT `types.source`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Source {
+pub struct SourceEnd {
     /// `jumpcloud`.
     pub vendor: String,
     /// Scheme, host and port.
@@ -30,7 +30,7 @@ pub struct Source {
 
 /// WIT `types.target`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
+pub struct TargetEnd {
     /// `google` or `entra`.
     pub vendor: String,
     /// Scheme, host and port.

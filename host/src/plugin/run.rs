@@ -14,6 +14,7 @@ use super::engine::{EPOCH, PluginEngine};
 use super::error::RunError;
 use super::limits::RunLimits;
 use super::load::Plugin;
+use super::manifest::{Credential, EgressRule, Manifest};
 use super::services::RunServices;
 use super::state::RunState;
 
@@ -45,7 +46,7 @@ impl Sandbox {
     ///
     /// # Errors
     /// [`RunError`] if the plugin does not answer properly.
-    pub async fn describe(&self, plugin: &Plugin) -> Result<groupcast_guest::manifest::Manifest, RunError> {
+    pub async fn describe(&self, plugin: &Plugin) -> Result<Manifest, RunError> {
         let services: Arc<dyn RunServices> = Arc::new(super::nothing::Nothing);
         let (manifest, _) = self
             .call(
@@ -55,14 +56,14 @@ impl Sandbox {
                 async |exports, store| Ok(Ok(exports.call_describe(store).await?)),
             )
             .await?;
-        Ok(groupcast_guest::manifest::Manifest {
+        Ok(Manifest {
             name: manifest.name,
             version: manifest.version,
             vendors: manifest.vendors,
             credentials: manifest
                 .credentials
                 .into_iter()
-                .map(|credential| groupcast_guest::manifest::Credential {
+                .map(|credential| Credential {
                     name: credential.name,
                     purpose: credential.purpose,
                     scopes: credential.scopes,
@@ -71,7 +72,7 @@ impl Sandbox {
             egress: manifest
                 .egress
                 .into_iter()
-                .map(|rule| groupcast_guest::manifest::EgressRule {
+                .map(|rule| EgressRule {
                     credential: rule.credential,
                     method: rule.method,
                     path: rule.path,
