@@ -50,8 +50,14 @@ pub fn classify(status: u16, body: Option<&Value>, request_id: Option<String>) -
     let error = body
         .and_then(|body| serde_json::from_value::<ErrorDocument>(body.clone()).ok())
         .map(|document| document.error);
-    let reason = error.as_ref().and_then(|error| error.code.clone()).unwrap_or_default();
-    let message = error.as_ref().and_then(|error| error.message.clone()).unwrap_or_default();
+    let reason = error
+        .as_ref()
+        .and_then(|error| error.code.clone())
+        .unwrap_or_default();
+    let message = error
+        .as_ref()
+        .and_then(|error| error.message.clone())
+        .unwrap_or_default();
     let inner_id = error
         .as_ref()
         .and_then(|error| error.inner_error.as_ref())
@@ -84,7 +90,10 @@ fn meaning(status: u16, reason: &str, message: &str) -> Meaning {
         // Two writes to one object at the same moment; the same request passes a moment later.
         400 | 409 if reason == "Directory_ConcurrencyViolation" => Meaning::Transient,
         400 if says("references already exist") => Meaning::MemberAlready,
-        400 if says("mail-enabled security group") || says("distribution list") || says("on-premises mastered") => {
+        400 if says("mail-enabled security group")
+            || says("distribution list")
+            || says("on-premises mastered") =>
+        {
             Meaning::ReadOnlyKind
         }
         400..=499 => Meaning::Refused,
@@ -101,7 +110,10 @@ pub const PERMISSIONS: &str = "In Entra ID, under App registrations, API permiss
 impl Classified {
     /// Whether the same request may be sent again.
     pub fn is_passing(&self) -> bool {
-        matches!(self.meaning, Meaning::Throttled | Meaning::Transient | Meaning::Depended)
+        matches!(
+            self.meaning,
+            Meaning::Throttled | Meaning::Transient | Meaning::Depended
+        )
     }
 
     /// What happened and what to do, for a person.
@@ -117,24 +129,32 @@ impl Classified {
             Meaning::Throttled => "Microsoft Graph asks to slow down; run again later".to_owned(),
             Meaning::Transient => "Microsoft Graph had a passing fault; run again later".to_owned(),
             Meaning::Depended => "Another request of the same batch was not done; run again".to_owned(),
-            Meaning::Unauthenticated => "Microsoft Graph refused the credential. Check the tenant, the client ID \
+            Meaning::Unauthenticated => {
+                "Microsoft Graph refused the credential. Check the tenant, the client ID \
                 and that the client secret or certificate has not expired"
-                .to_owned(),
+                    .to_owned()
+            }
             Meaning::Forbidden => format!(
                 "Microsoft Graph refused permission. {PERMISSIONS}; role-assignable groups and groups in a \
                  restricted management unit stay out of reach and must be taken out of the sync"
             ),
-            Meaning::Missing => "Microsoft Graph does not know the object; if it was created or restored lately, \
+            Meaning::Missing => {
+                "Microsoft Graph does not know the object; if it was created or restored lately, \
                 run again in some minutes"
-                .to_owned(),
+                    .to_owned()
+            }
             Meaning::MemberAlready => "The person is in the group already".to_owned(),
-            Meaning::ReadOnlyKind => "Groups of this kind can be changed only in Exchange or on premises, not by \
+            Meaning::ReadOnlyKind => {
+                "Groups of this kind can be changed only in Exchange or on premises, not by \
                 Microsoft Graph; tie the source group to a plain security group"
-                .to_owned(),
+                    .to_owned()
+            }
             Meaning::Refused => "Microsoft Graph refused the request".to_owned(),
-            Meaning::Unreadable => "This is no answer that Microsoft Graph gives; check the base URL and any \
+            Meaning::Unreadable => {
+                "This is no answer that Microsoft Graph gives; check the base URL and any \
                 proxy in between"
-                .to_owned(),
+                    .to_owned()
+            }
         };
         format!("{advice} ({said}).")
     }
@@ -177,28 +197,78 @@ mod tests {
             (500, "Service_InternalServerError", "", Meaning::Transient),
             (502, "", "", Meaning::Transient),
             (424, "", "Failed Dependency", Meaning::Depended),
-            (401, "InvalidAuthenticationToken", "Access token has expired.", Meaning::Unauthenticated),
-            (403, "Authorization_RequestDenied", "Insufficient privileges to complete the operation.", Meaning::Forbidden),
-            (404, "Request_ResourceNotFound", "Resource 'x' does not exist or one of its queried reference-property objects are not present.", Meaning::Missing),
-            (400, "Request_BadRequest", "One or more added object references already exist for the following modified properties: 'members'.", Meaning::MemberAlready),
-            (400, "Request_BadRequest", "Cannot Update a mail-enabled security groups and or distribution list.", Meaning::ReadOnlyKind),
-            (400, "Request_BadRequest", "Unable to update the specified properties for on-premises mastered Directory Sync objects or objects currently undergoing migration.", Meaning::ReadOnlyKind),
-            (400, "Request_BadRequest", "The same object can only be present once as an add/remove change", Meaning::Refused),
-            (400, "Request_BadRequest", "Write requests are only supported on contained entities", Meaning::Refused),
+            (
+                401,
+                "InvalidAuthenticationToken",
+                "Access token has expired.",
+                Meaning::Unauthenticated,
+            ),
+            (
+                403,
+                "Authorization_RequestDenied",
+                "Insufficient privileges to complete the operation.",
+                Meaning::Forbidden,
+            ),
+            (
+                404,
+                "Request_ResourceNotFound",
+                "Resource 'x' does not exist or one of its queried reference-property objects are not present.",
+                Meaning::Missing,
+            ),
+            (
+                400,
+                "Request_BadRequest",
+                "One or more added object references already exist for the following modified properties: 'members'.",
+                Meaning::MemberAlready,
+            ),
+            (
+                400,
+                "Request_BadRequest",
+                "Cannot Update a mail-enabled security groups and or distribution list.",
+                Meaning::ReadOnlyKind,
+            ),
+            (
+                400,
+                "Request_BadRequest",
+                "Unable to update the specified properties for on-premises mastered Directory Sync objects or objects currently undergoing migration.",
+                Meaning::ReadOnlyKind,
+            ),
+            (
+                400,
+                "Request_BadRequest",
+                "The same object can only be present once as an add/remove change",
+                Meaning::Refused,
+            ),
+            (
+                400,
+                "Request_BadRequest",
+                "Write requests are only supported on contained entities",
+                Meaning::Refused,
+            ),
             (400, "", "Invalid filter clause", Meaning::Refused),
-            (409, "Request_MultipleObjectsWithSameKeyValue", "", Meaning::Refused),
+            (
+                409,
+                "Request_MultipleObjectsWithSameKeyValue",
+                "",
+                Meaning::Refused,
+            ),
             (410, "resyncRequired", "", Meaning::Refused),
             (302, "", "", Meaning::Unreadable),
             (204, "", "", Meaning::Done),
         ];
         for (status, code, message, expected) in rows {
-            assert_eq!(error(*status, code, message).meaning, *expected, "{status} {code} {message}");
+            assert_eq!(
+                error(*status, code, message).meaning,
+                *expected,
+                "{status} {code} {message}"
+            );
         }
     }
 
     #[test]
     fn r7_a_refused_permission_names_the_permissions_and_the_fix() {
-        let failure = error(403, "Authorization_RequestDenied", "Insufficient privileges").to_failure("/groups");
+        let failure =
+            error(403, "Authorization_RequestDenied", "Insufficient privileges").to_failure("/groups");
         assert_eq!(failure.kind, FailureKind::Unauthorized);
         for word in [
             "Group.ReadWrite.All",
@@ -229,7 +299,10 @@ mod tests {
     fn the_answer_header_wins_over_the_body_for_the_request_id() {
         let body = json!({"error": {"code": "x", "message": "", "innerError": {"request-id": "inner"}}});
         assert_eq!(
-            classify(400, Some(&body), Some("outer".into())).answer.request_id.as_deref(),
+            classify(400, Some(&body), Some("outer".into()))
+                .answer
+                .request_id
+                .as_deref(),
             Some("outer")
         );
     }

@@ -245,7 +245,9 @@ impl<'a> Graph<'a> {
             let (Some(part), Some(request)) = (state.get_mut(*index), requests.get(*index)) else {
                 continue;
             };
-            let after_unfinished = before.get(index).is_some_and(|earlier| unsettled_before.contains(earlier));
+            let after_unfinished = before
+                .get(index)
+                .is_some_and(|earlier| unsettled_before.contains(earlier));
             let Some(answer) = answers.remove(index) else {
                 unsettled_before.push(*index);
                 part.tries += 1;
@@ -277,15 +279,17 @@ impl<'a> Graph<'a> {
                 }
             }
             let place = format!("{} {ROOT}{}", request.method(), request.url());
-            part.outcome = Some(if part.settled && reply.classified.is_passing() && request.changes().is_none() {
-                let mut failure = reply.classified.to_failure(place);
-                if meaning == Meaning::Throttled {
-                    failure.kind = FailureKind::Throttled(asked.map(|ms| ms.div_ceil(1000)));
-                }
-                Err(failure)
-            } else {
-                Ok(reply)
-            });
+            part.outcome = Some(
+                if part.settled && reply.classified.is_passing() && request.changes().is_none() {
+                    let mut failure = reply.classified.to_failure(place);
+                    if meaning == Meaning::Throttled {
+                        failure.kind = FailureKind::Throttled(asked.map(|ms| ms.div_ceil(1000)));
+                    }
+                    Err(failure)
+                } else {
+                    Ok(reply)
+                },
+            );
         }
         if throttled {
             self.client.slow_down();

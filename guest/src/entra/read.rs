@@ -38,7 +38,10 @@ fn found<T: serde::de::DeserializeOwned>(outcome: Outcome, place: &str) -> Resul
 }
 
 /// Finds source users.
-pub async fn resolve(graph: &Graph<'_>, users: &[SourceUser]) -> Result<BTreeMap<String, Resolution>, Failure> {
+pub async fn resolve(
+    graph: &Graph<'_>,
+    users: &[SourceUser],
+) -> Result<BTreeMap<String, Resolution>, Failure> {
     let mut by_id: Vec<(&SourceUser, ObjectId)> = Vec::new();
     let mut by_address: Vec<(&SourceUser, String)> = Vec::new();
     let mut answer = BTreeMap::new();
@@ -62,7 +65,10 @@ pub async fn resolve(graph: &Graph<'_>, users: &[SourceUser]) -> Result<BTreeMap
         let index = index(&listing.users);
         for (user, address) in &by_address {
             let found = index.get(&folded(address)).map(Vec::as_slice).unwrap_or_default();
-            answer.insert(user.id.clone(), judge_listed(address, found, listing.gap.as_deref()));
+            answer.insert(
+                user.id.clone(),
+                judge_listed(address, found, listing.gap.as_deref()),
+            );
         }
     } else {
         let requests: Vec<Request> = by_address
@@ -76,12 +82,16 @@ pub async fn resolve(graph: &Graph<'_>, users: &[SourceUser]) -> Result<BTreeMap
     }
 
     // What a complete list shows exists; what it does not show is asked for by ID, since lists lag behind.
-    let unseen: Vec<&(&SourceUser, ObjectId)> =
-        by_id.iter().filter(|(_, id)| !known.contains_key(id.as_str())).collect();
+    let unseen: Vec<&(&SourceUser, ObjectId)> = by_id
+        .iter()
+        .filter(|(_, id)| !known.contains_key(id.as_str()))
+        .collect();
     let requests: Vec<Request> = unseen.iter().map(|(_, id)| Request::User(id.clone())).collect();
     for ((user, id), outcome) in unseen.into_iter().zip(graph.read(&requests).await) {
         let resolution = match found::<User>(outcome, "/users/{id}") {
-            Ok(Some(found)) if found.id.eq_ignore_ascii_case(id.as_str()) => Resolution::Resolved(principal(&found)),
+            Ok(Some(found)) if found.id.eq_ignore_ascii_case(id.as_str()) => {
+                Resolution::Resolved(principal(&found))
+            }
             Ok(_) => Resolution::Unknown {
                 sought: format!("object ID {}", id.as_str()),
             },
@@ -115,16 +125,21 @@ async fn list_users(graph: &Graph<'_>) -> Result<Listing, Failure> {
         });
     };
     check_access(&first)?;
-    Ok(match graph.list("users".to_owned(), first, |user: &User| user.id.clone()).await {
-        Ok(whole) => Listing {
-            users: whole.get().clone(),
-            gap: None,
+    Ok(
+        match graph
+            .list("users".to_owned(), first, |user: &User| user.id.clone())
+            .await
+        {
+            Ok(whole) => Listing {
+                users: whole.get().clone(),
+                gap: None,
+            },
+            Err(short) => Listing {
+                gap: Some(short.reason.to_string()),
+                users: short.seen,
+            },
         },
-        Err(short) => Listing {
-            gap: Some(short.reason.to_string()),
-            users: short.seen,
-        },
-    })
+    )
 }
 
 /// Ends the run where the first answer shows that going on is no use (R7).
@@ -136,7 +151,11 @@ fn check_access(outcome: &Outcome) -> Result<(), Failure> {
         Ok(_) => return Ok(()),
         Err(failure) => failure.clone(),
     };
-    if stops_the_run(&failure) { Err(failure) } else { Ok(()) }
+    if stops_the_run(&failure) {
+        Err(failure)
+    } else {
+        Ok(())
+    }
 }
 
 /// An address as it is compared: Entra compares sign-in names and mail addresses without case.
@@ -291,11 +310,9 @@ async fn by_name(
     }
     let lists = together(
         names.iter().zip(outcomes).map(|(name, outcome)| {
-            graph.list(
-                format!("groups named \"{name}\""),
-                outcome,
-                |group: &Group| group.id.clone(),
-            )
+            graph.list(format!("groups named \"{name}\""), outcome, |group: &Group| {
+                group.id.clone()
+            })
         }),
         8,
     )
@@ -321,7 +338,10 @@ async fn by_name(
 }
 
 /// Lists members of groups.
-pub async fn members(graph: &Graph<'_>, targets: &[String]) -> BTreeMap<String, Reading<Vec<ObservedMember>>> {
+pub async fn members(
+    graph: &Graph<'_>,
+    targets: &[String],
+) -> BTreeMap<String, Reading<Vec<ObservedMember>>> {
     let readings = targets.chunks(super::request::BATCH / 2).map(|chunk| async move {
         let ids: Vec<Option<ObjectId>> = chunk.iter().map(|target| ObjectId::parse(target)).collect();
         let requests: Vec<Request> = ids
@@ -357,12 +377,16 @@ async fn members_of(
     owners: Outcome,
 ) -> Reading<Vec<ObservedMember>> {
     let key = |object: &DirectoryObject| object.id.clone();
-    let members = graph.list(format!("members of group {target}"), members, key).await;
+    let members = graph
+        .list(format!("members of group {target}"), members, key)
+        .await;
     let owners = graph.list(format!("owners of group {target}"), owners, key).await;
     match (members, owners) {
-        (Ok(members), Ok(owners)) => {
-            Reading::Complete(members.zip(owners).map(|(members, owners)| observed(&members, &owners)))
-        }
+        (Ok(members), Ok(owners)) => Reading::Complete(
+            members
+                .zip(owners)
+                .map(|(members, owners)| observed(&members, &owners)),
+        ),
         // A member whose ownership is not known could be the last owner: not whole (R39).
         (Ok(members), Err(owners)) => Reading::Partial {
             seen: observed(members.get(), &owners.seen),
@@ -371,7 +395,9 @@ async fn members_of(
         (Err(members), owners) => Reading::Partial {
             seen: observed(
                 &members.seen,
-                owners.as_ref().map_or_else(|short| &short.seen, |whole| whole.get()),
+                owners
+                    .as_ref()
+                    .map_or_else(|short| &short.seen, |whole| whole.get()),
             ),
             reason: members.reason.to_string(),
         },

@@ -33,7 +33,9 @@ impl ObjectId {
     /// Takes what looks like an object ID: 1 to 64 ASCII letters, digits and hyphens. Anything else is none.
     pub fn parse(text: &str) -> Option<Self> {
         let fits = (1..=64).contains(&text.len())
-            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
         fits.then(|| Self(text.to_owned()))
     }
 
@@ -284,7 +286,10 @@ mod tests {
     #[test]
     fn r33_nothing_is_written_to_users() {
         for (method, path, _) in SHAPES {
-            assert!(*method == "GET" || !path.starts_with("/v1.0/users"), "{method} {path}");
+            assert!(
+                *method == "GET" || !path.starts_with("/v1.0/users"),
+                "{method} {path}"
+            );
             assert!(!path.contains("directoryObjects"), "{method} {path}");
         }
     }
@@ -297,7 +302,10 @@ mod tests {
             let found = SHAPES.iter().any(|(method, template, writes)| {
                 *method == request.method()
                     && *writes == request.changes().is_some()
-                    && template.replace("{id}", "g1").replace("{member}", "u1").replace("{key}", "groupcast-1")
+                    && template
+                        .replace("{id}", "g1")
+                        .replace("{member}", "u1")
+                        .replace("{key}", "groupcast-1")
                         == path.replace("/users/u1", "/users/g1")
             });
             assert!(found, "{} {path}", request.method());

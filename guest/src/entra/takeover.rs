@@ -40,7 +40,12 @@ fn kind(group: &Group) -> Kind {
     if group.is_management_restricted == Some(true) {
         return Kind::Guarded("it is in a restricted management unit");
     }
-    if is_type("DynamicMembership") || group.membership_rule.as_deref().is_some_and(|rule| !rule.is_empty()) {
+    if is_type("DynamicMembership")
+        || group
+            .membership_rule
+            .as_deref()
+            .is_some_and(|rule| !rule.is_empty())
+    {
         return Kind::Guarded("a rule decides who is in it (dynamic membership)");
     }
     if is_type("Unified") {
@@ -274,14 +279,21 @@ mod tests {
     #[test]
     fn r24_names_match_by_code_point() {
         for different in ["sales", "Sales ", " Sales", "Sa\u{301}les", "\u{405}ales"] {
-            assert_eq!(codes(&see("Sales", &[plain("g1", different)])), ["other-spelling"], "{different:?}");
+            assert_eq!(
+                codes(&see("Sales", &[plain("g1", different)])),
+                ["other-spelling"],
+                "{different:?}"
+            );
         }
         assert_eq!(
             taken_over(see("Sales", &[plain("g1", "sales"), plain("g2", "Sales")])),
             "g2"
         );
         // The composed and the decomposed form look the same and are two names.
-        assert_eq!(codes(&see("Caf\u{e9}", &[plain("g1", "Cafe\u{301}")])), ["other-spelling"]);
+        assert_eq!(
+            codes(&see("Caf\u{e9}", &[plain("g1", "Cafe\u{301}")])),
+            ["other-spelling"]
+        );
     }
 
     #[test]
@@ -306,7 +318,11 @@ mod tests {
             ..plain("g1", "Sales")
         };
         for group in [distribution, mail_security, unified, secure_unified] {
-            assert_eq!(codes(&see("Sales", std::slice::from_ref(&group))), ["other-kind"], "{group:?}");
+            assert_eq!(
+                codes(&see("Sales", std::slice::from_ref(&group))),
+                ["other-kind"],
+                "{group:?}"
+            );
             // Beside a plain one it does not stand in the way.
             assert_eq!(taken_over(see("Sales", &[group, plain("g2", "Sales")])), "g2");
         }
@@ -362,7 +378,10 @@ mod tests {
     fn r28_with_hold_twins_are_listed_and_nothing_is_done() {
         let twins = [plain("g1", "Sales"), plain("g2", "Sales")];
         match judge(&wanted("Sales"), &twins, &BTreeSet::new(), OnAmbiguous::Hold) {
-            Sight::Blocked { conflict: false, reason } => {
+            Sight::Blocked {
+                conflict: false,
+                reason,
+            } => {
                 assert_eq!(reason.code, "twin-names");
                 assert!(reason.message.contains("g1, g2"), "{}", reason.message);
             }
@@ -378,7 +397,10 @@ mod tests {
         assert_eq!(codes(&sight), ["twin-names"]);
         // Nor does it make the one that is left ambiguous.
         let listed = [plain("g1", "Sales"), plain("g2", "Sales")];
-        assert_eq!(taken_over(judge(&wanted("Sales"), &listed, &held, OnAmbiguous::Create)), "g2");
+        assert_eq!(
+            taken_over(judge(&wanted("Sales"), &listed, &held, OnAmbiguous::Create)),
+            "g2"
+        );
     }
 
     #[test]
