@@ -69,7 +69,7 @@ pub async fn write(graph: &Graph<'_>, writes: &[Write]) -> Vec<WriteResult> {
             Ok(None) => {}
             Ok(Some((group, step))) => steps.entry(group).or_default().push(step),
             Err(refusal) => {
-                results.insert(index, refusal);
+                results.insert(index, *refusal);
             }
         }
     }
@@ -101,8 +101,8 @@ fn step(
     write: &Write,
     index: usize,
     created: &BTreeMap<String, TargetGroup>,
-) -> Result<Option<(ObjectId, Step)>, WriteResult> {
-    let refuse = |message: &str| Err(result(Settlement::Refused, None, message));
+) -> Result<Option<(ObjectId, Step)>, Box<WriteResult>> {
+    let refuse = |message: &str| Err(Box::new(result(Settlement::Refused, None, message)));
     let group = match &write.operation {
         Operation::CreateGroup { .. } => return Ok(None),
         Operation::UpdateGroup { group, .. }
@@ -115,11 +115,11 @@ fn step(
         (None, GroupRef::New(key)) => created.get(key).map(|group| group.id.as_str()),
     };
     let Some(target) = target else {
-        return Err(result(
+        return Err(Box::new(result(
             Settlement::Abandoned,
             None,
             "It was not sent: the group that it belongs to was not created. See that group's creation.",
-        ));
+        )));
     };
     let Some(target) = ObjectId::parse(target) else {
         return refuse("It was not sent: the group's ID is no object ID of Entra.");
