@@ -27,25 +27,25 @@ pub(super) fn run(run: wit::Run) -> engine::Run {
 
 pub(super) fn manifest(manifest: ours::Manifest) -> wit::Manifest {
     wit::Manifest {
-        name: manifest.name,
-        version: manifest.version,
-        vendors: manifest.vendors,
+        name: manifest.name.to_owned(),
+        version: manifest.version.to_owned(),
+        vendors: manifest.vendors.iter().map(|vendor| (*vendor).to_owned()).collect(),
         credentials: manifest
             .credentials
             .into_iter()
             .map(|credential| wit::Credential {
-                name: credential.name,
-                purpose: credential.purpose,
-                scopes: credential.scopes,
+                name: credential.name.to_owned(),
+                purpose: credential.purpose.to_owned(),
+                scopes: credential.scopes.iter().map(|scope| (*scope).to_owned()).collect(),
             })
             .collect(),
         egress: manifest
             .egress
             .into_iter()
             .map(|rule| wit::EgressRule {
-                credential: rule.credential,
-                method: rule.method,
-                path: rule.path,
+                credential: rule.credential.to_owned(),
+                method: rule.method.to_owned(),
+                path: rule.path.to_owned(),
                 writes: rule.writes,
                 batch: rule.batch,
             })

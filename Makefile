@@ -1,0 +1,40 @@
+# The two commands of a fresh machine are `make sandbox` and `make test`.
+# Everything else here is what they are made of.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+export CARGO_TERM_COLOR ?= auto
+
+.PHONY: help sandbox test lint deny guest-toolchain node-packages
+
+help: ## List the commands
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 20
+
+sandbox: guest-toolchain ## Build everything and do the main job against simulated vendors
+	cargo run --locked --package groupcast -- sandbox $(SANDBOX)
+
+test: guest-toolchain node-packages ## Run every test
+	@if command -v cargo-nextest >/dev/null; then \
+		cargo nextest run --locked --workspace $(TEST); \
+	else \
+		cargo test --locked --workspace --lib --bins --tests $(TEST); \
+	fi
+	cargo test --locked --package groupcast-guest --doc
+
+lint: guest-toolchain ## Format, clippy, dependencies
+	cargo fmt --all -- --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	$(MAKE) --no-print-directory deny
+
+deny: ## Licences, sources, bans; advisories too where their database can be reached
+	@bash .ci/deny
+
+guest-toolchain: ## Install what builds the guest: rustup's wasm32 target, or Debian's packages
+	@bash .ci/guest-toolchain
+
+node-packages: ## Install what runs the component in Node, where there is Node
+	@if command -v npm >/dev/null; then \
+		cd tests/end-to-end/jco && npm ci --no-audit --no-fund --loglevel=error; \
+	else \
+		echo "npm is not installed: the test that loads the component in Node will say that it was skipped"; \
+	fi
