@@ -482,9 +482,14 @@ impl Draft<'_> {
         } else {
             GroupState::Pending
         };
-        let writes = part.operations.len();
         let own = match part.state {
-            GroupState::Pending => Reason::new("changes", format!("{writes} changes are to be made.")),
+            GroupState::Pending => {
+                let words = match part.operations.len() {
+                    1 => "One change is to be made.".to_owned(),
+                    writes => format!("{writes} changes are to be made."),
+                };
+                Reason::new("changes", words)
+            }
             GroupState::Managed => Reason::new("in-step", "The target is in step with the source."),
             _ => return,
         };

@@ -319,8 +319,18 @@ impl Lab {
         if count < part.operations.len() {
             return;
         }
+        self.apply_notes(part);
+    }
+
+    /// Applies a part's notes alone. A binding to a group that is still to be created is written together with
+    /// the creation's outcome, as apply does.
+    pub fn apply_notes(&mut self, part: &Part) {
         for note in &part.notes {
-            self.note(group, note);
+            let early = matches!(note, Note::Bind { target: None, state, key, .. }
+                if state == "managed" && !self.directory.contains_key(&format!("id-{key}")));
+            if !early {
+                self.note(&part.group.id, note);
+            }
         }
     }
 
