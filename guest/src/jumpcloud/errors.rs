@@ -17,7 +17,7 @@ struct Body {
 
 /// The ruling on an answer of JumpCloud's. A 404 is for the reader to understand.
 pub fn classify(answer: &Answer) -> Verdict {
-    if answer.is_success() || answer.status == 404 {
+    if answer.is_success() {
         return Verdict::accept();
     }
     let said = serde_json::from_slice::<Body>(&answer.body)
@@ -31,6 +31,12 @@ pub fn classify(answer: &Answer) -> Verdict {
         .filter(|letter| !letter.is_control())
         .take(KEPT)
         .collect();
+    // "Gone" is believed of JumpCloud's own words alone: a proxy's or a wrong server's page proves nothing (R49).
+    let own =
+        serde_json::from_slice::<Body>(&answer.body).is_ok() || said.trim().eq_ignore_ascii_case("not found");
+    if answer.status == 404 && own {
+        return Verdict::accept();
+    }
     let (ruling, message) = match answer.status {
         401 => (
             Ruling::Refused(FailureKind::Unauthorized),
@@ -46,6 +52,11 @@ pub fn classify(answer: &Answer) -> Verdict {
         403 => (
             Ruling::Refused(FailureKind::Unauthorized),
             "The credential `jumpcloud` may not read this. Give it at least the role Read Only for this organisation.",
+        ),
+        404 => (
+            Ruling::Refused(FailureKind::Vendor),
+            "Something answered 404 that is not JumpCloud's API. Check the base URL and what stands between this machine \
+             and JumpCloud.",
         ),
         408 => (Ruling::Transient, "JumpCloud gave up waiting for the request."),
         429 => (
@@ -83,6 +94,9 @@ mod tests {
         use FailureKind::{Throttled, Unauthorized, Vendor};
         for (status, body, expected) in [
             (200, "[]", Ruling::Accept),
+            (404, "Not Found", Ruling::Accept),
+            (404, "<html>Not Found</html>", Ruling::Refused(Vendor)),
+            (404, "", Ruling::Refused(Vendor)),
             (404, "{\"message\":\"Not Found\"}", Ruling::Accept),
             (
                 400,
