@@ -1,4 +1,4 @@
 //! To be filled.
 
-
+pub mod credentials;
 pub mod egress;

@@ -20,7 +20,14 @@ const REQUEST: &[&str] = &[
 ];
 
 /// Headers that a part of a batch may have.
-const PART: &[&str] = &["accept", "consistencylevel", "content-length", "content-type", "if-match", "prefer"];
+const PART: &[&str] = &[
+    "accept",
+    "consistencylevel",
+    "content-length",
+    "content-type",
+    "if-match",
+    "prefer",
+];
 
 /// Headers of an answer that the guest gets to see, beside `x-ms-*`.
 const RESPONSE: &[&str] = &[
@@ -44,7 +51,13 @@ const RESPONSE: &[&str] = &[
 ];
 
 /// Headers that carry a credential: named apart, so that the message can say where credentials come from.
-const CREDENTIALS: &[&str] = &["authorization", "cookie", "proxy-authorization", "x-api-key", "x-org-id"];
+const CREDENTIALS: &[&str] = &[
+    "authorization",
+    "cookie",
+    "proxy-authorization",
+    "x-api-key",
+    "x-org-id",
+];
 
 /// Why a request's headers were refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -97,7 +110,10 @@ fn check(headers: &[(String, String)], allowed: &[&str]) -> Result<(), HeaderErr
         if !seen.insert(name) {
             return Err(HeaderError::Doubled(name.clone()));
         }
-        if value.bytes().any(|byte| !(byte == b' ' || byte.is_ascii_graphic())) {
+        if value
+            .bytes()
+            .any(|byte| !(byte == b' ' || byte.is_ascii_graphic()))
+        {
             return Err(HeaderError::Value(name.clone()));
         }
     }
@@ -145,7 +161,10 @@ pub fn of_part(headers: Plain) -> Result<Plain, HeaderError> {
 pub fn to_send(headers: &Plain) -> HeaderMap {
     let mut sent = HeaderMap::new();
     for (name, value) in headers {
-        if matches!(name.as_str(), "host" | "content-length" | "accept-encoding" | "user-agent") {
+        if matches!(
+            name.as_str(),
+            "host" | "content-length" | "accept-encoding" | "user-agent"
+        ) {
             continue;
         }
         if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
@@ -179,7 +198,12 @@ pub fn is_json(content_type: Option<&str>) -> bool {
     let lower = content_type.to_ascii_lowercase();
     let mut pieces = lower.split(';').map(str::trim);
     pieces.next() == Some("application/json")
-        && pieces.all(|parameter| matches!(parameter, "charset=utf-8" | "charset=\"utf-8\"" | "odata.metadata=minimal"))
+        && pieces.all(|parameter| {
+            matches!(
+                parameter,
+                "charset=utf-8" | "charset=\"utf-8\"" | "odata.metadata=minimal"
+            )
+        })
 }
 
 #[cfg(test)]
@@ -189,15 +213,28 @@ mod tests {
     fn request(pairs: &[(&str, &str)]) -> Result<Plain, HeaderError> {
         let mut map = HeaderMap::new();
         for (name, value) in pairs {
-            map.append(HeaderName::try_from(*name).unwrap(), HeaderValue::try_from(*value).unwrap());
+            map.append(
+                HeaderName::try_from(*name).unwrap(),
+                HeaderValue::try_from(*value).unwrap(),
+            );
         }
         of_request(&map, "api.example")
     }
 
     #[test]
     fn r33_a_header_that_overrides_the_method_is_refused() {
-        for name in ["X-HTTP-Method-Override", "x-http-method", "x-method-override", "te", "upgrade", "connection"] {
-            assert_eq!(request(&[(name, "PATCH")]), Err(HeaderError::NotAllowed(name.to_ascii_lowercase())));
+        for name in [
+            "X-HTTP-Method-Override",
+            "x-http-method",
+            "x-method-override",
+            "te",
+            "upgrade",
+            "connection",
+        ] {
+            assert_eq!(
+                request(&[(name, "PATCH")]),
+                Err(HeaderError::NotAllowed(name.to_ascii_lowercase()))
+            );
         }
     }
 
@@ -213,22 +250,38 @@ mod tests {
 
     #[test]
     fn r44_doubled_and_unprintable_headers_are_refused() {
-        assert!(matches!(request(&[("prefer", "a"), ("prefer", "b")]), Err(HeaderError::Doubled(_))));
-        assert!(matches!(request(&[("prefer", "a\tb")]), Err(HeaderError::Value(_))));
+        assert!(matches!(
+            request(&[("prefer", "a"), ("prefer", "b")]),
+            Err(HeaderError::Doubled(_))
+        ));
+        assert!(matches!(
+            request(&[("prefer", "a\tb")]),
+            Err(HeaderError::Value(_))
+        ));
         let part = vec![("Prefer".into(), "a".into()), ("prefer".into(), "b".into())];
         assert!(matches!(of_part(part), Err(HeaderError::Doubled(_))));
     }
 
     #[test]
     fn r52_a_host_header_for_another_place_is_refused() {
-        assert!(matches!(request(&[("host", "evil.example")]), Err(HeaderError::Host { .. })));
+        assert!(matches!(
+            request(&[("host", "evil.example")]),
+            Err(HeaderError::Host { .. })
+        ));
         assert!(request(&[("host", "API.example")]).is_ok());
     }
 
     #[test]
     fn the_guest_sees_only_listed_headers_of_an_answer() {
         let mut map = HeaderMap::new();
-        for name in ["set-cookie", "www-authenticate", "x-echo", "etag", "x-ms-resource-unit", "x-total-count"] {
+        for name in [
+            "set-cookie",
+            "www-authenticate",
+            "x-echo",
+            "etag",
+            "x-ms-resource-unit",
+            "x-total-count",
+        ] {
             map.insert(HeaderName::from_static(name), HeaderValue::from_static("v"));
         }
         let passed = of_response(&map);
@@ -241,7 +294,12 @@ mod tests {
     fn only_json_in_utf_8_counts_as_json() {
         assert!(is_json(Some("application/json")));
         assert!(is_json(Some("Application/JSON; charset=UTF-8")));
-        for other in [None, Some("text/plain"), Some("application/json; charset=utf-16"), Some("application/x-www-form-urlencoded")] {
+        for other in [
+            None,
+            Some("text/plain"),
+            Some("application/json; charset=utf-16"),
+            Some("application/x-www-form-urlencoded"),
+        ] {
             assert!(!is_json(other), "{other:?}");
         }
     }

@@ -107,7 +107,16 @@ mod tests {
 
     #[test]
     fn r44_what_is_not_exactly_one_json_document_is_refused() {
-        for text in ["", "{} {}", "{}x", "\u{feff}{}", "{'a':1}", "{\"a\":1,}", "NaN", "1e999"] {
+        for text in [
+            "",
+            "{} {}",
+            "{}x",
+            "\u{feff}{}",
+            "{'a':1}",
+            "{\"a\":1,}",
+            "NaN",
+            "1e999",
+        ] {
             assert!(strict(text.as_bytes()).is_err(), "{text}");
         }
         assert!(strict(b"{\"a\":\"\xff\"}").is_err());

@@ -8,7 +8,11 @@
 //! says of itself, and leniency: what cannot be understood to the last byte is refused.
 
 pub mod addresses;
+pub mod answers;
+pub mod connection;
 pub mod decode;
+pub mod dial;
+pub mod gate;
 pub mod headers;
 pub mod json;
 pub mod learned;
@@ -18,7 +22,10 @@ pub mod origin;
 pub mod path;
 pub mod permit;
 pub mod policy;
+pub mod recorder;
+pub mod redact;
 pub mod rules;
+pub mod tls;
 
 use crate::egress::addresses::Network;
 use crate::egress::limits::Limits;

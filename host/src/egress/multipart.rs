@@ -41,7 +41,9 @@ pub fn boundary(content_type: &str) -> Result<String, String> {
         .split_once(';')
         .ok_or("the content type of a batch must be multipart/mixed with a boundary")?;
     if !kind.trim().eq_ignore_ascii_case("multipart/mixed") {
-        return Err(format!("the content type of a batch is {kind:?} and not multipart/mixed"));
+        return Err(format!(
+            "the content type of a batch is {kind:?} and not multipart/mixed"
+        ));
     }
     let (name, value) = parameters
         .trim()
@@ -106,7 +108,10 @@ fn head(text: &str) -> Result<(Plain, &str), String> {
             None if rest.is_empty() => return Ok((fields, "")),
             None => (rest, ""),
         };
-        if line.bytes().any(|byte| !(byte == b' ' || byte.is_ascii_graphic())) {
+        if line
+            .bytes()
+            .any(|byte| !(byte == b' ' || byte.is_ascii_graphic()))
+        {
             return Err("a head of a batch part has a control character or a folded line".into());
         }
         let (name, value) = line
@@ -132,12 +137,18 @@ fn outer_head(fields: &Plain) -> Result<Option<String>, String> {
         match name.as_str() {
             "content-type" if value.eq_ignore_ascii_case("application/http") => typed = true,
             "content-type" => {
-                return Err(format!("a batch part is {value:?}; only application/http may be nested"));
+                return Err(format!(
+                    "a batch part is {value:?}; only application/http may be nested"
+                ));
             }
             "content-id" => id = Some(value.clone()),
             "content-transfer-encoding" if value.eq_ignore_ascii_case("binary") => {}
             "mime-version" if value == "1.0" => {}
-            _ => return Err(format!("a batch part may not have the header {name:?}: {value:?}")),
+            _ => {
+                return Err(format!(
+                    "a batch part may not have the header {name:?}: {value:?}"
+                ));
+            }
         }
     }
     if typed {
@@ -167,7 +178,8 @@ pub fn requests(body: &[u8], boundary: &str) -> Result<Vec<BatchPart>, String> {
             .split_once("\r\n")
             .ok_or("the request line of a batch part has no end")?;
         let mut words = line.split(' ');
-        let (Some(method), Some(target), version, None) = (words.next(), words.next(), words.next(), words.next())
+        let (Some(method), Some(target), version, None) =
+            (words.next(), words.next(), words.next(), words.next())
         else {
             return Err(format!("{line:?} is no request line"));
         };
@@ -178,7 +190,9 @@ pub fn requests(body: &[u8], boundary: &str) -> Result<Vec<BatchPart>, String> {
             return Err(format!("{method:?} is no method"));
         }
         if !target.starts_with('/') || target.starts_with("//") {
-            return Err(format!("{target:?} is no relative URL; a batch part may only name a path"));
+            return Err(format!(
+                "{target:?} is no relative URL; a batch part may only name a path"
+            ));
         }
         if target.bytes().any(|byte| !byte.is_ascii_graphic()) {
             return Err(format!("{target:?} has a character that must be encoded"));
@@ -188,7 +202,10 @@ pub fn requests(body: &[u8], boundary: &str) -> Result<Vec<BatchPart>, String> {
         if let Some(length) = headers::get(&fields, "content-length")
             && length.parse() != Ok(body.len())
         {
-            return Err(format!("a batch part says it has {length} bytes and has {}", body.len()));
+            return Err(format!(
+                "a batch part says it has {length} bytes and has {}",
+                body.len()
+            ));
         }
         parts.push(BatchPart {
             id,
@@ -291,7 +308,11 @@ mod tests {
             assert!(requests(body.as_bytes(), "b").is_err(), "{body:?}");
         }
         let twice = format!("{PART}GET /x\r\n\r\n\r\n{PART}GET /y\r\n\r\n\r\n--b--");
-        assert!(requests(twice.as_bytes(), "b").unwrap_err().contains("comes twice"));
+        assert!(
+            requests(twice.as_bytes(), "b")
+                .unwrap_err()
+                .contains("comes twice")
+        );
     }
 
     #[test]

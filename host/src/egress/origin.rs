@@ -74,7 +74,9 @@ pub enum OriginError {
     #[error("{0:?} has a path or a query; a base URL is scheme, host and port alone")]
     Path(String),
     /// Plain http to somewhere else than this machine.
-    #[error("{0:?} is plain http; only a server on this machine (localhost, 127.0.0.1, [::1]) may be spoken to so")]
+    #[error(
+        "{0:?} is plain http; only a server on this machine (localhost, 127.0.0.1, [::1]) may be spoken to so"
+    )]
     Plain(String),
 }
 
@@ -102,7 +104,9 @@ impl Origin {
             .to_ascii_lowercase();
         let host_is_plain = !host.is_empty()
             && !host.ends_with('.')
-            && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.:_".contains(&byte));
+            && host
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-.:_".contains(&byte));
         if !host_is_plain {
             return Err(OriginError::NotAbsolute(uri.to_string()));
         }
@@ -123,7 +127,9 @@ impl Origin {
     /// # Errors
     /// As [`Origin::of`]; also if it has a path, or is plain http to somewhere else than this machine.
     pub fn base(text: &str) -> Result<Self, OriginError> {
-        let uri: Uri = text.parse().map_err(|_| OriginError::NotAbsolute(text.to_owned()))?;
+        let uri: Uri = text
+            .parse()
+            .map_err(|_| OriginError::NotAbsolute(text.to_owned()))?;
         if !matches!(uri.path(), "" | "/") || uri.query().is_some() || text.contains('#') {
             return Err(OriginError::Path(text.to_owned()));
         }
@@ -139,7 +145,9 @@ impl Origin {
     /// # Errors
     /// As [`Origin::of`]; also if it is plain http to somewhere else than this machine.
     pub fn of_url(text: &str) -> Result<Self, OriginError> {
-        let uri: Uri = text.parse().map_err(|_| OriginError::NotAbsolute(text.to_owned()))?;
+        let uri: Uri = text
+            .parse()
+            .map_err(|_| OriginError::NotAbsolute(text.to_owned()))?;
         let origin = Self::of(&uri)?;
         if !origin.secure && !origin.is_this_machine() {
             return Err(OriginError::Plain(text.to_owned()));
@@ -205,15 +213,30 @@ mod tests {
 
     #[test]
     fn spelling_does_not_make_another_origin() {
-        assert_eq!(of("https://API.example/x").unwrap(), of("https://api.example:443/y").unwrap());
-        assert_ne!(of("https://api.example/").unwrap(), of("http://api.example/").unwrap());
-        assert_ne!(of("https://api.example/").unwrap(), of("https://api.example:444/").unwrap());
+        assert_eq!(
+            of("https://API.example/x").unwrap(),
+            of("https://api.example:443/y").unwrap()
+        );
+        assert_ne!(
+            of("https://api.example/").unwrap(),
+            of("http://api.example/").unwrap()
+        );
+        assert_ne!(
+            of("https://api.example/").unwrap(),
+            of("https://api.example:444/").unwrap()
+        );
     }
 
     #[test]
     fn a_user_name_in_a_url_is_refused() {
-        assert!(matches!(of("https://graph.microsoft.com@evil.example/"), Err(OriginError::UserInfo(_))));
-        assert!(matches!(of("https://a:b@evil.example/"), Err(OriginError::UserInfo(_))));
+        assert!(matches!(
+            of("https://graph.microsoft.com@evil.example/"),
+            Err(OriginError::UserInfo(_))
+        ));
+        assert!(matches!(
+            of("https://a:b@evil.example/"),
+            Err(OriginError::UserInfo(_))
+        ));
     }
 
     #[test]
@@ -224,10 +247,19 @@ mod tests {
 
     #[test]
     fn a_base_url_is_a_place_alone_and_plain_http_stays_on_this_machine() {
-        assert!(matches!(Origin::base("https://host.example/api"), Err(OriginError::Path(_))));
-        assert!(matches!(Origin::base("http://host.example"), Err(OriginError::Plain(_))));
+        assert!(matches!(
+            Origin::base("https://host.example/api"),
+            Err(OriginError::Path(_))
+        ));
+        assert!(matches!(
+            Origin::base("http://host.example"),
+            Err(OriginError::Plain(_))
+        ));
         assert!(Origin::base("http://127.0.0.1:8080").is_ok());
         assert!(Origin::base("http://[::1]:8080").is_ok());
-        assert_eq!(Origin::base("https://host.example/").unwrap().to_string(), "https://host.example");
+        assert_eq!(
+            Origin::base("https://host.example/").unwrap().to_string(),
+            "https://host.example"
+        );
     }
 }

@@ -150,7 +150,9 @@ pub fn query_names(query: Option<&str>) -> Result<Vec<String>, PathError> {
         let lower = name.to_ascii_lowercase();
         let bare = lower.trim_matches(|character| "$._ ".contains(character));
         if FORBIDDEN_PARAMETERS.contains(&bare) {
-            return Err(refuse("has a parameter that carries a credential or changes the method"));
+            return Err(refuse(
+                "has a parameter that carries a credential or changes the method",
+            ));
         }
         if name.chars().any(char::is_control) {
             return Err(refuse("has a control character in a parameter's name"));
@@ -204,7 +206,10 @@ mod tests {
     #[test]
     fn ordinary_vendor_paths_are_read() {
         let path = CanonicalPath::parse("/v1.0/groups(uniqueName='gc-1')/members/$ref").unwrap();
-        assert_eq!(path.segments(), ["v1.0", "groups(uniqueName='gc-1')", "members", "$ref"]);
+        assert_eq!(
+            path.segments(),
+            ["v1.0", "groups(uniqueName='gc-1')", "members", "$ref"]
+        );
         let path = CanonicalPath::parse("/admin/directory/v1/groups/sales@x.example").unwrap();
         assert_eq!(path.segments().last(), Some(&"sales@x.example"));
         let path = CanonicalPath::parse("/v1.0/users/a_x.example%23EXT%23@y.example").unwrap();

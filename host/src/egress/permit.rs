@@ -66,7 +66,8 @@ impl Lease {
 
     /// The store granted or renewed the lease for `life`, asked at `asked_at`. Never shortens it.
     pub fn renewed(&self, asked_at: Duration, life: Duration) {
-        self.deadline.fetch_max(milliseconds(asked_at.saturating_add(life)), Ordering::SeqCst);
+        self.deadline
+            .fetch_max(milliseconds(asked_at.saturating_add(life)), Ordering::SeqCst);
     }
 
     /// The store refused to renew: somebody else holds it, or the run gives it up.
@@ -247,7 +248,11 @@ mod tests {
         let flag = managed.clone();
         let cancelled = CancellationToken::new();
         let intents = Intents::default();
-        intents.0.lock().unwrap().extend(open.iter().map(Operation::to_json));
+        intents
+            .0
+            .lock()
+            .unwrap()
+            .extend(open.iter().map(Operation::to_json));
         World {
             clock,
             managed,
@@ -294,7 +299,10 @@ mod tests {
     async fn r47_an_approved_operation_without_a_durable_intent_is_refused() {
         let operation = add(GroupRef::Id("g".into()));
         let world = world(&[operation], &[]);
-        assert!(matches!(world.permit.ask(&[wire("g")]).await, Err(PermitRefusal::NoIntent(_))));
+        assert!(matches!(
+            world.permit.ask(&[wire("g")]).await,
+            Err(PermitRefusal::NoIntent(_))
+        ));
     }
 
     #[tokio::test]
@@ -306,7 +314,10 @@ mod tests {
             address: String::new(),
             why,
         };
-        let (first, second) = (removal(RemovalReason::LeftGroup), removal(RemovalReason::NotInSource));
+        let (first, second) = (
+            removal(RemovalReason::LeftGroup),
+            removal(RemovalReason::NotInSource),
+        );
         let world = world(&[first, second.clone()], std::slice::from_ref(&second));
         let write = WireWrite::RemoveMember {
             group: "g".into(),
@@ -320,7 +331,10 @@ mod tests {
         let operation = add(GroupRef::Id("g".into()));
         let world = world(std::slice::from_ref(&operation), std::slice::from_ref(&operation));
         world.managed.store(false, Ordering::SeqCst);
-        assert_eq!(world.permit.ask(&[wire("g")]).await, Err(PermitRefusal::NotManaged));
+        assert_eq!(
+            world.permit.ask(&[wire("g")]).await,
+            Err(PermitRefusal::NotManaged)
+        );
     }
 
     #[tokio::test]
@@ -328,7 +342,10 @@ mod tests {
         let operation = add(GroupRef::Id("g".into()));
         let world = world(std::slice::from_ref(&operation), std::slice::from_ref(&operation));
         world.cancelled.cancel();
-        assert_eq!(world.permit.ask(&[wire("g")]).await, Err(PermitRefusal::Cancelled));
+        assert_eq!(
+            world.permit.ask(&[wire("g")]).await,
+            Err(PermitRefusal::Cancelled)
+        );
     }
 
     #[tokio::test]
@@ -338,12 +355,18 @@ mod tests {
         world.clock.0.store(10_999, Ordering::SeqCst);
         assert!(world.permit.ask(&[wire("g")]).await.is_ok());
         world.clock.0.store(11_000, Ordering::SeqCst);
-        assert_eq!(world.permit.ask(&[wire("g")]).await, Err(PermitRefusal::LeaseLapsed));
+        assert_eq!(
+            world.permit.ask(&[wire("g")]).await,
+            Err(PermitRefusal::LeaseLapsed)
+        );
         let lease = &world.permit.lease;
         lease.renewed(lease.before_renewal(), Duration::from_secs(10));
         assert!(world.permit.ask(&[wire("g")]).await.is_ok());
         lease.lost();
-        assert_eq!(world.permit.ask(&[wire("g")]).await, Err(PermitRefusal::LeaseLapsed));
+        assert_eq!(
+            world.permit.ask(&[wire("g")]).await,
+            Err(PermitRefusal::LeaseLapsed)
+        );
     }
 
     #[tokio::test]
@@ -366,7 +389,10 @@ mod tests {
         let member = add(GroupRef::New("k".into()));
         let all = [create, member.clone()];
         let world = world(&all, &all);
-        assert!(matches!(world.permit.ask(&[wire("g9")]).await, Err(PermitRefusal::NotApproved(_))));
+        assert!(matches!(
+            world.permit.ask(&[wire("g9")]).await,
+            Err(PermitRefusal::NotApproved(_))
+        ));
         world.permit.learn("k", "g9");
         assert_eq!(world.permit.ask(&[wire("g9")]).await, Ok(vec![member]));
     }

@@ -51,7 +51,9 @@ pub enum PolicyRefusal {
         rule: Rule,
     },
     /// A write where only reads may pass.
-    #[error("{0} would change something, and only reads may pass while a run describes, checks, plans or explains")]
+    #[error(
+        "{0} would change something, and only reads may pass while a run describes, checks, plans or explains"
+    )]
     WriteWhileReading(String),
 }
 
@@ -200,9 +202,17 @@ mod tests {
     #[test]
     fn r44_while_a_run_plans_no_write_passes_even_where_a_rule_grants_it() {
         let write = decoded("DELETE", "/admin/directory/v1/groups/1/members/2");
-        for rules in [vec![rule("DELETE", MEMBER, true, false)], vec![rule("DELETE", MEMBER, false, false)]] {
-            let refusal = policy(Phase::Reads, rules).allow(Vendor::Google, &write).unwrap_err();
-            assert!(matches!(refusal, PolicyRefusal::WriteWhileReading(_)), "{refusal}");
+        for rules in [
+            vec![rule("DELETE", MEMBER, true, false)],
+            vec![rule("DELETE", MEMBER, false, false)],
+        ] {
+            let refusal = policy(Phase::Reads, rules)
+                .allow(Vendor::Google, &write)
+                .unwrap_err();
+            assert!(
+                matches!(refusal, PolicyRefusal::WriteWhileReading(_)),
+                "{refusal}"
+            );
         }
     }
 
@@ -218,9 +228,16 @@ mod tests {
     #[test]
     fn r52_a_request_without_a_rule_is_refused_with_the_lines_to_paste() {
         let read = decoded("GET", "/admin/directory/v1/groups/1");
-        let refusal = policy(Phase::Reads, Vec::new()).allow(Vendor::Google, &read).unwrap_err();
+        let refusal = policy(Phase::Reads, Vec::new())
+            .allow(Vendor::Google, &read)
+            .unwrap_err();
         let message = refusal.to_string();
-        for line in ["[[egress]]", "credential = \"google\"", "method = \"GET\"", "writes = false"] {
+        for line in [
+            "[[egress]]",
+            "credential = \"google\"",
+            "method = \"GET\"",
+            "writes = false",
+        ] {
             assert!(message.contains(line), "{message}");
         }
     }
@@ -237,14 +254,25 @@ mod tests {
             rule("POST", "/batch", true, true),
             rule("GET", "/admin/directory/v1/groups/{group}", false, false),
         ];
-        assert_eq!(policy(Phase::Reads, both.clone()).allow(Vendor::Google, &batch), Ok(()));
-        assert!(policy(Phase::Reads, both[1..].to_vec()).allow(Vendor::Google, &batch).is_err());
+        assert_eq!(
+            policy(Phase::Reads, both.clone()).allow(Vendor::Google, &batch),
+            Ok(())
+        );
+        assert!(
+            policy(Phase::Reads, both[1..].to_vec())
+                .allow(Vendor::Google, &batch)
+                .is_err()
+        );
     }
 
     #[test]
     fn r52_only_configured_places_are_spoken_to() {
         let policy = policy(Phase::Reads, Vec::new());
-        assert!(policy.place(&"https://ADMIN.googleapis.com/x".parse().unwrap()).is_ok());
+        assert!(
+            policy
+                .place(&"https://ADMIN.googleapis.com/x".parse().unwrap())
+                .is_ok()
+        );
         for other in [
             "https://evil.example/",
             "http://admin.googleapis.com/",
@@ -262,7 +290,12 @@ mod tests {
     fn r33_methods_without_a_use_never_leave() {
         let policy = policy(Phase::Writes, Vec::new());
         for method in ["PUT", "HEAD", "OPTIONS", "TRACE", "CONNECT", "MERGE", "get"] {
-            assert!(policy.method(&Method::from_bytes(method.as_bytes()).unwrap()).is_err(), "{method}");
+            assert!(
+                policy
+                    .method(&Method::from_bytes(method.as_bytes()).unwrap())
+                    .is_err(),
+                "{method}"
+            );
         }
     }
 }

@@ -35,7 +35,10 @@ fn batch(request: &WireRequest<'_>, single: Single<'_>) -> Result<Decoded, Refus
         return Err(single.refuse("has no list of requests"));
     };
     if requests.is_empty() || requests.len() > LIMIT {
-        return Err(single.refuse(format!("has {} requests; 1 to {LIMIT} are allowed", requests.len())));
+        return Err(single.refuse(format!(
+            "has {} requests; 1 to {LIMIT} are allowed",
+            requests.len()
+        )));
     }
     let mut ids = std::collections::BTreeSet::new();
     let mut parts = Vec::with_capacity(requests.len());
@@ -57,7 +60,11 @@ fn batch(request: &WireRequest<'_>, single: Single<'_>) -> Result<Decoded, Refus
     })
 }
 
-fn batch_part(outer: &Single<'_>, mut item: Map<String, Value>, origin: &Origin) -> Result<DecodedPart, Refusal> {
+fn batch_part(
+    outer: &Single<'_>,
+    mut item: Map<String, Value>,
+    origin: &Origin,
+) -> Result<DecodedPart, Refusal> {
     const ALLOWED: &[&str] = &["id", "method", "url", "headers", "body", "dependsOn"];
     if let Some(other) = item.keys().find(|key| !ALLOWED.contains(&key.as_str())) {
         return Err(outer.refuse(format!("a request has {other:?}")));
@@ -74,7 +81,9 @@ fn batch_part(outer: &Single<'_>, mut item: Map<String, Value>, origin: &Origin)
         }
     }
     if !url.starts_with('/') || url.starts_with("//") || url.bytes().any(|byte| !byte.is_ascii_graphic()) {
-        return Err(outer.refuse(format!("{url:?} is no relative URL; a batch part may only name a path")));
+        return Err(outer.refuse(format!(
+            "{url:?} is no relative URL; a batch part may only name a path"
+        )));
     }
     if url.contains('#') {
         return Err(outer.refuse(format!("{url:?} has a fragment")));
@@ -98,7 +107,13 @@ fn batch_part(outer: &Single<'_>, mut item: Map<String, Value>, origin: &Origin)
         None => (url.as_str(), None),
     };
     let path = format!("/v1.0{path}");
-    let inner = Single::new(&method, &path, query, &fields, SingleBody::Json(item.remove("body")))?;
+    let inner = Single::new(
+        &method,
+        &path,
+        query,
+        &fields,
+        SingleBody::Json(item.remove("body")),
+    )?;
     one(inner, Some(id), origin)
 }
 
@@ -112,9 +127,9 @@ fn one(single: Single<'_>, id: Option<String>, origin: &Origin) -> Result<Decode
         single.no_body()?;
         return Ok(single.read(id));
     }
-    let touches_users = below
-        .first()
-        .is_some_and(|first| first.to_ascii_lowercase().starts_with("users") || first.eq_ignore_ascii_case("me"));
+    let touches_users = below.first().is_some_and(|first| {
+        first.to_ascii_lowercase().starts_with("users") || first.eq_ignore_ascii_case("me")
+    });
     if touches_users {
         return Err(Refusal::UserWrite(single.label));
     }
@@ -148,7 +163,9 @@ fn one(single: Single<'_>, id: Option<String>, origin: &Origin) -> Result<Decode
 
 /// `create-if-missing` turns a change into a creation: it stands with a creation and nowhere else.
 fn prefer(single: &Single<'_>, writes: &[WireWrite]) -> Result<(), Refusal> {
-    let creates = writes.iter().any(|write| matches!(write, WireWrite::CreateGroup { .. }));
+    let creates = writes
+        .iter()
+        .any(|write| matches!(write, WireWrite::CreateGroup { .. }));
     match (creates, headers::get(single.headers, "prefer")) {
         (true, Some("create-if-missing")) => Ok(()),
         (true, _) => Err(single.refuse(
@@ -176,7 +193,9 @@ fn create(single: &Single<'_>, keyed: &str) -> Result<WireWrite, Refusal> {
     // R22: a plain security group and nothing else.
     let plain = object.get("mailEnabled") == Some(&Value::Bool(false))
         && object.get("securityEnabled") == Some(&Value::Bool(true))
-        && object.get("groupTypes").is_none_or(|types| types == &Value::Array(Vec::new()));
+        && object
+            .get("groupTypes")
+            .is_none_or(|types| types == &Value::Array(Vec::new()));
     if !plain {
         return Err(single.refuse(
             "creates something else than a plain security group (mailEnabled false, securityEnabled true, groupTypes [])",
@@ -211,7 +230,11 @@ fn patch(single: &Single<'_>, group: &str, origin: &Origin) -> Result<Vec<WireWr
     let members = bind
         .as_array()
         .filter(|members| object.len() == 1 && !members.is_empty() && members.len() <= LIMIT)
-        .ok_or_else(|| single.refuse(format!("members@odata.bind must stand alone, with 1 to {LIMIT} members")))?;
+        .ok_or_else(|| {
+            single.refuse(format!(
+                "members@odata.bind must stand alone, with 1 to {LIMIT} members"
+            ))
+        })?;
     let mut writes = Vec::with_capacity(members.len());
     for member in members {
         let reference = member

@@ -42,11 +42,29 @@ const CREATE: &str = "/v1.0/groups(uniqueName='gc-1')";
 #[test]
 fn r44_the_four_operations_are_read_from_the_wire() {
     assert_eq!(
-        send("PATCH", CREATE, Some("create-if-missing"), &creation().to_string()).unwrap().writes(),
-        [WireWrite::CreateGroup { key: "gc-1".into(), name: "Sales".into(), description: String::new() }]
+        send(
+            "PATCH",
+            CREATE,
+            Some("create-if-missing"),
+            &creation().to_string()
+        )
+        .unwrap()
+        .writes(),
+        [WireWrite::CreateGroup {
+            key: "gc-1".into(),
+            name: "Sales".into(),
+            description: String::new()
+        }]
     );
     assert_eq!(
-        send("PATCH", "/v1.0/groups/g1", None, r#"{"displayName":"N","description":null}"#).unwrap().writes(),
+        send(
+            "PATCH",
+            "/v1.0/groups/g1",
+            None,
+            r#"{"displayName":"N","description":null}"#
+        )
+        .unwrap()
+        .writes(),
         [WireWrite::UpdateGroup {
             group: "g1".into(),
             name: Some("N".into()),
@@ -54,22 +72,39 @@ fn r44_the_four_operations_are_read_from_the_wire() {
             address: None
         }]
     );
-    let add = |principal: &str| WireWrite::AddMember { group: "g1".into(), principal: principal.into() };
+    let add = |principal: &str| WireWrite::AddMember {
+        group: "g1".into(),
+        principal: principal.into(),
+    };
     let bind = json!({"members@odata.bind": [reference("u1"), "https://graph.microsoft.com/v1.0/users/u2"]});
     assert_eq!(
-        send("PATCH", "/v1.0/groups/g1", None, &bind.to_string()).unwrap().writes(),
+        send("PATCH", "/v1.0/groups/g1", None, &bind.to_string())
+            .unwrap()
+            .writes(),
         [add("u1"), add("u2")]
     );
     let one = json!({"@odata.id": reference("u1")});
     assert_eq!(
-        send("POST", "/v1.0/groups/g1/members/$ref", None, &one.to_string()).unwrap().writes(),
+        send("POST", "/v1.0/groups/g1/members/$ref", None, &one.to_string())
+            .unwrap()
+            .writes(),
         [add("u1")]
     );
     assert_eq!(
-        send("DELETE", "/v1.0/groups/g1/members/u1/$ref", None, "").unwrap().writes(),
-        [WireWrite::RemoveMember { group: "g1".into(), principal: "u1".into() }]
+        send("DELETE", "/v1.0/groups/g1/members/u1/$ref", None, "")
+            .unwrap()
+            .writes(),
+        [WireWrite::RemoveMember {
+            group: "g1".into(),
+            principal: "u1".into()
+        }]
     );
-    assert!(send("GET", "/v1.0/users?$top=999", None, "").unwrap().writes().is_empty());
+    assert!(
+        send("GET", "/v1.0/users?$top=999", None, "")
+            .unwrap()
+            .writes()
+            .is_empty()
+    );
 }
 
 #[test]
@@ -79,7 +114,11 @@ fn r33_a_member_is_never_deleted_without_ref() {
         assert!(matches!(refusal, Refusal::DeleteWithoutReference(_)), "{refusal}");
         assert!(refusal.to_string().contains("deletes the member itself"));
     }
-    for path in ["/v1.0/groups/g1/members/u1/", "/v1.0/groups/g1/members/u1%2F$ref", "/v1.0/groups/g1/members/$ref"] {
+    for path in [
+        "/v1.0/groups/g1/members/u1/",
+        "/v1.0/groups/g1/members/u1%2F$ref",
+        "/v1.0/groups/g1/members/$ref",
+    ] {
         assert!(send("DELETE", path, None, "").is_err(), "{path}");
     }
     assert!(send("DELETE", "/v1.0/groups/g1/members/$ref?@id=x", None, "").is_err());
@@ -101,12 +140,18 @@ fn r33_every_request_that_changes_a_user_is_refused() {
         ("POST", "/v1.0/users/u1/revokeSignInSessions"),
         ("PATCH", "/v1.0/me"),
     ] {
-        assert!(matches!(send(method, path, None, "{}"), Err(Refusal::UserWrite(_))), "{method} {path}");
+        assert!(
+            matches!(send(method, path, None, "{}"), Err(Refusal::UserWrite(_))),
+            "{method} {path}"
+        );
         let inner = path.strip_prefix("/v1.0").unwrap();
         let batch = json!({"requests": [{"id": "1", "method": method, "url": inner, "body": {},
                                          "headers": {"Content-Type": "application/json"}}]});
         assert!(
-            matches!(send("POST", "/v1.0/$batch", None, &batch.to_string()), Err(Refusal::UserWrite(_))),
+            matches!(
+                send("POST", "/v1.0/$batch", None, &batch.to_string()),
+                Err(Refusal::UserWrite(_))
+            ),
             "{method} {path} in a batch"
         );
     }
@@ -128,7 +173,10 @@ fn r52_writes_that_no_plan_holds_are_refused() {
         ("POST", "/v1.0/directoryObjects/getByIds"),
         ("HEAD", "/v1.0/groups"),
     ] {
-        assert!(matches!(send(method, path, None, "{}"), Err(Refusal::Unknown(_))), "{method} {path}");
+        assert!(
+            matches!(send(method, path, None, "{}"), Err(Refusal::Unknown(_))),
+            "{method} {path}"
+        );
     }
 }
 
@@ -157,11 +205,31 @@ fn r22_only_a_plain_security_group_may_be_created() {
 #[test]
 fn r44_create_if_missing_stands_with_a_creation_and_nowhere_else() {
     let body = creation().to_string();
-    for prefer in [None, Some("return=minimal"), Some("create-if-missing, return=minimal")] {
+    for prefer in [
+        None,
+        Some("return=minimal"),
+        Some("create-if-missing, return=minimal"),
+    ] {
         assert!(send("PATCH", CREATE, prefer, &body).is_err(), "{prefer:?}");
     }
-    assert!(send("PATCH", "/v1.0/groups/g1", Some("create-if-missing"), r#"{"displayName":"N"}"#).is_err());
-    assert!(send("PATCH", "/v1.0/groups/g1", Some("return=minimal"), r#"{"displayName":"N"}"#).is_ok());
+    assert!(
+        send(
+            "PATCH",
+            "/v1.0/groups/g1",
+            Some("create-if-missing"),
+            r#"{"displayName":"N"}"#
+        )
+        .is_err()
+    );
+    assert!(
+        send(
+            "PATCH",
+            "/v1.0/groups/g1",
+            Some("return=minimal"),
+            r#"{"displayName":"N"}"#
+        )
+        .is_ok()
+    );
 }
 
 #[test]
@@ -243,22 +311,62 @@ fn r44_a_batch_that_is_not_exact_is_refused_as_a_whole() {
     ] {
         assert!(send("POST", "/v1.0/$batch", None, &body).is_err(), "{body}");
     }
-    assert!(send("POST", "/v1.0/$batch?x=1", None, &format!(r#"{{"requests":[{read}]}}"#)).is_err());
-    assert!(send("POST", "/v1.0/$batch", Some("create-if-missing"), &format!(r#"{{"requests":[{read}]}}"#)).is_err());
-    let many: Vec<_> = (0..21).map(|id| json!({"id": id.to_string(), "method": "GET", "url": "/groups"})).collect();
-    assert!(send("POST", "/v1.0/$batch", None, &json!({ "requests": many }).to_string()).is_err());
+    assert!(
+        send(
+            "POST",
+            "/v1.0/$batch?x=1",
+            None,
+            &format!(r#"{{"requests":[{read}]}}"#)
+        )
+        .is_err()
+    );
+    assert!(
+        send(
+            "POST",
+            "/v1.0/$batch",
+            Some("create-if-missing"),
+            &format!(r#"{{"requests":[{read}]}}"#)
+        )
+        .is_err()
+    );
+    let many: Vec<_> = (0..21)
+        .map(|id| json!({"id": id.to_string(), "method": "GET", "url": "/groups"}))
+        .collect();
+    assert!(
+        send(
+            "POST",
+            "/v1.0/$batch",
+            None,
+            &json!({ "requests": many }).to_string()
+        )
+        .is_err()
+    );
 }
 
 fn encode(write: &WireWrite) -> (&'static str, String, Option<&'static str>, String) {
     match write {
-        WireWrite::CreateGroup { key, name, description } => {
+        WireWrite::CreateGroup {
+            key,
+            name,
+            description,
+        } => {
             let mut body = creation();
             body["displayName"] = json!(name);
             body["description"] = json!(description);
             let key = percent_encoding::utf8_percent_encode(&key.replace('\'', "''"), UNRESERVED).to_string();
-            ("PATCH", format!("/v1.0/groups(uniqueName='{key}')"), Some("create-if-missing"), body.to_string())
+            (
+                "PATCH",
+                format!("/v1.0/groups(uniqueName='{key}')"),
+                Some("create-if-missing"),
+                body.to_string(),
+            )
         }
-        WireWrite::UpdateGroup { group, name, description, .. } => {
+        WireWrite::UpdateGroup {
+            group,
+            name,
+            description,
+            ..
+        } => {
             let mut body = Map::new();
             if let Some(name) = name {
                 body.insert("displayName".into(), json!(name));
@@ -266,7 +374,12 @@ fn encode(write: &WireWrite) -> (&'static str, String, Option<&'static str>, Str
             if let Some(description) = description {
                 body.insert("description".into(), json!(description));
             }
-            ("PATCH", format!("/v1.0/groups/{group}"), None, Value::Object(body).to_string())
+            (
+                "PATCH",
+                format!("/v1.0/groups/{group}"),
+                None,
+                Value::Object(body).to_string(),
+            )
         }
         WireWrite::AddMember { group, principal } => (
             "POST",
@@ -274,9 +387,12 @@ fn encode(write: &WireWrite) -> (&'static str, String, Option<&'static str>, Str
             None,
             json!({"@odata.id": reference(principal)}).to_string(),
         ),
-        WireWrite::RemoveMember { group, principal } => {
-            ("DELETE", format!("/v1.0/groups/{group}/members/{principal}/$ref"), None, String::new())
-        }
+        WireWrite::RemoveMember { group, principal } => (
+            "DELETE",
+            format!("/v1.0/groups/{group}/members/{principal}/$ref"),
+            None,
+            String::new(),
+        ),
     }
 }
 
@@ -290,10 +406,19 @@ fn any_write() -> impl Strategy<Value = WireWrite> {
     let id = "[a-zA-Z0-9-]{1,36}";
     prop_oneof![
         ("[a-zA-Z0-9' -]{1,12}", ".{0,12}", ".{0,12}").prop_map(|(key, name, description)| {
-            WireWrite::CreateGroup { key, name, description }
+            WireWrite::CreateGroup {
+                key,
+                name,
+                description,
+            }
         }),
         (id, ".{0,12}", proptest::option::of(".{0,12}")).prop_map(|(group, name, description)| {
-            WireWrite::UpdateGroup { group, name: Some(name), description, address: None }
+            WireWrite::UpdateGroup {
+                group,
+                name: Some(name),
+                description,
+                address: None,
+            }
         }),
         (id, id).prop_map(|(group, principal)| WireWrite::AddMember { group, principal }),
         (id, id).prop_map(|(group, principal)| WireWrite::RemoveMember { group, principal }),

@@ -13,7 +13,10 @@ const BATCH_LIMIT: usize = 1_000;
 /// If it is no read and none of a plan's operations.
 pub fn decode(request: &WireRequest<'_>) -> Result<Decoded, Refusal> {
     let single = Single::of(request)?;
-    if matches!(single.path.segments().as_slice(), ["batch"] | ["batch", "admin", "directory", "v1"]) {
+    if matches!(
+        single.path.segments().as_slice(),
+        ["batch"] | ["batch", "admin", "directory", "v1"]
+    ) {
         return batch(request, single);
     }
     Ok(Decoded::single(one(single, None)?))
@@ -24,12 +27,15 @@ fn batch(request: &WireRequest<'_>, single: Single<'_>) -> Result<Decoded, Refus
         return Err(Refusal::Unknown(single.label));
     }
     single.no_query()?;
-    let content_type = headers::get(request.headers, "content-type")
-        .ok_or_else(|| single.refuse("has no content type"))?;
+    let content_type =
+        headers::get(request.headers, "content-type").ok_or_else(|| single.refuse("has no content type"))?;
     let boundary = multipart::boundary(content_type).map_err(|why| single.refuse(why))?;
     let requests = multipart::requests(request.body, &boundary).map_err(|why| single.refuse(why))?;
     if requests.len() > BATCH_LIMIT {
-        return Err(single.refuse(format!("{} calls in one batch; {BATCH_LIMIT} are the most", requests.len())));
+        return Err(single.refuse(format!(
+            "{} calls in one batch; {BATCH_LIMIT} are the most",
+            requests.len()
+        )));
     }
     let mut parts = Vec::with_capacity(requests.len());
     for part in &requests {
@@ -37,7 +43,13 @@ fn batch(request: &WireRequest<'_>, single: Single<'_>) -> Result<Decoded, Refus
             Some((path, query)) => (path, Some(query)),
             None => (part.target.as_str(), None),
         };
-        let inner = Single::new(&part.method, path, query, &part.headers, SingleBody::Bytes(&part.body))?;
+        let inner = Single::new(
+            &part.method,
+            path,
+            query,
+            &part.headers,
+            SingleBody::Bytes(&part.body),
+        )?;
         parts.push(one(inner, part.id.clone())?);
     }
     Ok(Decoded {
@@ -58,7 +70,10 @@ fn one(single: Single<'_>, id: Option<String>) -> Result<DecodedPart, Refusal> {
         single.no_body()?;
         return Ok(single.read(id));
     }
-    if below.first().is_some_and(|first| first.eq_ignore_ascii_case("users")) {
+    if below
+        .first()
+        .is_some_and(|first| first.eq_ignore_ascii_case("users"))
+    {
         return Err(Refusal::UserWrite(single.label));
     }
     let write = match (single.method, below) {
@@ -103,7 +118,10 @@ fn one(single: Single<'_>, id: Option<String>) -> Result<DecodedPart, Refusal> {
         _ => return Err(Refusal::Unknown(single.label)),
     };
     // `fields` only shortens the answer.
-    if single.query.is_some_and(|query| !query.starts_with("fields=") || query.contains('&')) {
+    if single
+        .query
+        .is_some_and(|query| !query.starts_with("fields=") || query.contains('&'))
+    {
         return Err(single.refuse("has a query, which a write must not have"));
     }
     Ok(single.done(id, Effect::Write(vec![write])))
@@ -135,7 +153,12 @@ mod tests {
     }
 
     fn json(method: &str, path: &str, body: &str) -> Result<Decoded, Refusal> {
-        with_type("application/json", method, &format!("/admin/directory/v1{path}"), body)
+        with_type(
+            "application/json",
+            method,
+            &format!("/admin/directory/v1{path}"),
+            body,
+        )
     }
 
     fn batch_of(parts: &[String]) -> String {
@@ -151,11 +174,23 @@ mod tests {
     #[test]
     fn r44_the_four_operations_are_read_from_the_wire() {
         assert_eq!(
-            json("POST", "/groups", r#"{"email":"a@x","name":"A","description":"d"}"#).unwrap().writes(),
-            [WireWrite::CreateGroup { key: "a@x".into(), name: "A".into(), description: "d".into() }]
+            json(
+                "POST",
+                "/groups",
+                r#"{"email":"a@x","name":"A","description":"d"}"#
+            )
+            .unwrap()
+            .writes(),
+            [WireWrite::CreateGroup {
+                key: "a@x".into(),
+                name: "A".into(),
+                description: "d".into()
+            }]
         );
         assert_eq!(
-            json("PATCH", "/groups/01abc", r#"{"email":"b@x"}"#).unwrap().writes(),
+            json("PATCH", "/groups/01abc", r#"{"email":"b@x"}"#)
+                .unwrap()
+                .writes(),
             [WireWrite::UpdateGroup {
                 group: "01abc".into(),
                 name: None,
@@ -164,14 +199,27 @@ mod tests {
             }]
         );
         assert_eq!(
-            json("POST", "/groups/01abc/members", r#"{"id":"117","role":"MEMBER"}"#).unwrap().writes(),
-            [WireWrite::AddMember { group: "01abc".into(), principal: "117".into() }]
+            json("POST", "/groups/01abc/members", r#"{"id":"117","role":"MEMBER"}"#)
+                .unwrap()
+                .writes(),
+            [WireWrite::AddMember {
+                group: "01abc".into(),
+                principal: "117".into()
+            }]
         );
         assert_eq!(
             json("DELETE", "/groups/01abc/members/117", "").unwrap().writes(),
-            [WireWrite::RemoveMember { group: "01abc".into(), principal: "117".into() }]
+            [WireWrite::RemoveMember {
+                group: "01abc".into(),
+                principal: "117".into()
+            }]
         );
-        assert!(json("GET", "/groups/a@x?fields=id", "").unwrap().writes().is_empty());
+        assert!(
+            json("GET", "/groups/a@x?fields=id", "")
+                .unwrap()
+                .writes()
+                .is_empty()
+        );
     }
 
     #[test]
@@ -184,7 +232,10 @@ mod tests {
             ("POST", "/users/1/makeAdmin"),
             ("POST", "/Users/1/undelete"),
         ] {
-            assert!(matches!(json(method, path, "{}"), Err(Refusal::UserWrite(_))), "{method} {path}");
+            assert!(
+                matches!(json(method, path, "{}"), Err(Refusal::UserWrite(_))),
+                "{method} {path}"
+            );
         }
     }
 
@@ -199,7 +250,10 @@ mod tests {
             ("POST", "/customer/my_customer/roleassignments", "{}"),
             ("HEAD", "/groups", ""),
         ] {
-            assert!(matches!(json(method, path, body), Err(Refusal::Unknown(_))), "{method} {path}");
+            assert!(
+                matches!(json(method, path, body), Err(Refusal::Unknown(_))),
+                "{method} {path}"
+            );
         }
         assert!(with_type("application/json", "GET", "/gmail/v1/users", "").is_err());
         assert!(with_type("application/json", "PATCH", "/groups/v1/groups/a@x", "{}").is_err());
@@ -208,7 +262,11 @@ mod tests {
     #[test]
     fn r52_bodies_with_other_properties_are_refused() {
         for (path, method, body) in [
-            ("/groups", "POST", r#"{"email":"a@x","name":"A","externalIds":[]}"#),
+            (
+                "/groups",
+                "POST",
+                r#"{"email":"a@x","name":"A","externalIds":[]}"#,
+            ),
             ("/groups", "POST", r#"{"name":"A"}"#),
             ("/groups", "POST", r#"{"email":"a@x","email":"b@x"}"#),
             ("/groups/1", "PATCH", "{}"),
@@ -219,12 +277,24 @@ mod tests {
             ("/groups/1/members", "POST", r#"{"email":"a@x","role":"MEMBER"}"#),
             ("/groups/1/members", "POST", r#"{"id":"a@x","role":"MEMBER"}"#),
             ("/groups/1/members?x=y", "POST", r#"{"id":"1","role":"MEMBER"}"#),
-            ("/groups/1/members?fields=id&uploadType=media", "POST", r#"{"id":"1","role":"MEMBER"}"#),
+            (
+                "/groups/1/members?fields=id&uploadType=media",
+                "POST",
+                r#"{"id":"1","role":"MEMBER"}"#,
+            ),
             ("/groups/1/members/2", "DELETE", "{}"),
         ] {
-            assert!(matches!(json(method, path, body), Err(Refusal::Content { .. })), "{method} {path} {body}");
+            assert!(
+                matches!(json(method, path, body), Err(Refusal::Content { .. })),
+                "{method} {path} {body}"
+            );
         }
-        let form = with_type("application/x-www-form-urlencoded", "POST", "/admin/directory/v1/groups", "email=a@x");
+        let form = with_type(
+            "application/x-www-form-urlencoded",
+            "POST",
+            "/admin/directory/v1/groups",
+            "email=a@x",
+        );
         assert!(matches!(form, Err(Refusal::Content { .. })));
     }
 
@@ -258,8 +328,14 @@ mod tests {
             "DELETE https://admin.googleapis.com/admin/directory/v1/groups/1/members/2 HTTP/1.1\r\n\r\n",
             "GET /admin/directory/v1/groups/1 HTTP/1.1\r\nX-HTTP-Method-Override: DELETE\r\n\r\n",
         ] {
-            let body = batch_of(&["GET /admin/directory/v1/groups/1 HTTP/1.1\r\n\r\n".into(), bad.into()]);
-            assert!(with_type("multipart/mixed; boundary=b", "POST", "/batch", &body).is_err(), "{bad}");
+            let body = batch_of(&[
+                "GET /admin/directory/v1/groups/1 HTTP/1.1\r\n\r\n".into(),
+                bad.into(),
+            ]);
+            assert!(
+                with_type("multipart/mixed; boundary=b", "POST", "/batch", &body).is_err(),
+                "{bad}"
+            );
         }
         assert!(with_type("application/json", "POST", "/batch", "{}").is_err());
         assert!(with_type("multipart/mixed; boundary=b", "GET", "/batch", "").is_err());
@@ -268,28 +344,43 @@ mod tests {
     fn encode(write: &WireWrite) -> (String, String, String) {
         let root = "/admin/directory/v1/groups";
         match write {
-            WireWrite::CreateGroup { key, name, description } => (
+            WireWrite::CreateGroup {
+                key,
+                name,
+                description,
+            } => (
                 "POST".into(),
                 root.into(),
                 serde_json::json!({"email": key, "name": name, "description": description}).to_string(),
             ),
-            WireWrite::UpdateGroup { group, name, description, address } => {
+            WireWrite::UpdateGroup {
+                group,
+                name,
+                description,
+                address,
+            } => {
                 let mut body = serde_json::Map::new();
                 for (key, value) in [("name", name), ("description", description), ("email", address)] {
                     if let Some(value) = value {
                         body.insert(key.into(), value.clone().into());
                     }
                 }
-                ("PATCH".into(), format!("{root}/{group}"), serde_json::Value::Object(body).to_string())
+                (
+                    "PATCH".into(),
+                    format!("{root}/{group}"),
+                    serde_json::Value::Object(body).to_string(),
+                )
             }
             WireWrite::AddMember { group, principal } => (
                 "POST".into(),
                 format!("{root}/{group}/members"),
                 serde_json::json!({"id": principal, "role": "MEMBER"}).to_string(),
             ),
-            WireWrite::RemoveMember { group, principal } => {
-                ("DELETE".into(), format!("{root}/{group}/members/{principal}"), String::new())
-            }
+            WireWrite::RemoveMember { group, principal } => (
+                "DELETE".into(),
+                format!("{root}/{group}/members/{principal}"),
+                String::new(),
+            ),
         }
     }
 
@@ -302,7 +393,12 @@ mod tests {
                 description
             }),
             (id, ".{0,12}", proptest::option::of(".{0,12}")).prop_map(|(group, name, address)| {
-                WireWrite::UpdateGroup { group, name: Some(name), description: None, address }
+                WireWrite::UpdateGroup {
+                    group,
+                    name: Some(name),
+                    description: None,
+                    address,
+                }
             }),
             (id, id).prop_map(|(group, principal)| WireWrite::AddMember { group, principal }),
             (id, id).prop_map(|(group, principal)| WireWrite::RemoveMember { group, principal }),

@@ -65,13 +65,21 @@ mod tests {
             ("TRACE", "/api/v2/usergroups"),
             ("get", "/api/v2/usergroups"),
         ] {
-            assert!(matches!(decode_one(method, path, "{}"), Err(Refusal::SourceWrite(_))), "{method} {path}");
+            assert!(
+                matches!(decode_one(method, path, "{}"), Err(Refusal::SourceWrite(_))),
+                "{method} {path}"
+            );
         }
     }
 
     #[test]
     fn r8_reads_and_the_event_query_pass() {
-        assert!(decode_one("GET", "/api/v2/usergroups", "").unwrap().writes().is_empty());
+        assert!(
+            decode_one("GET", "/api/v2/usergroups", "")
+                .unwrap()
+                .writes()
+                .is_empty()
+        );
         let query = r#"{"service":["directory"],"start_time":"2026-01-01T00:00:00Z","limit":10}"#;
         assert!(decode_one("POST", EVENTS, query).unwrap().writes().is_empty());
         assert!(decode_one("POST", EVENTS, r#"{"limit":1,"limit":2}"#).is_err());

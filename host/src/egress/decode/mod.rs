@@ -331,7 +331,9 @@ impl<'a> Single<'a> {
     fn id(&self, text: &str) -> Result<String, Refusal> {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
         if text.is_empty() || text.len() > 128 || !text.bytes().all(plain) {
-            return Err(self.refuse(format!("{text:?} is no immutable ID; writes name things by their ID alone")));
+            return Err(self.refuse(format!(
+                "{text:?} is no immutable ID; writes name things by their ID alone"
+            )));
         }
         Ok(text.to_owned())
     }
