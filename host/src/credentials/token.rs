@@ -169,7 +169,9 @@ impl TokenEndpoint {
         let trouble = |kind, message: String| CredentialError::new(self.credential, kind, message);
         let origin = Origin::of_url(&self.url)
             .map_err(|error| trouble(CredentialErrorKind::Unusable, format!("the token URL: {error}")))?;
-        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+        let body = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(form)
+            .finish();
         let mut request = Request::post(&self.url)
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
             .header(header::ACCEPT, "application/json")

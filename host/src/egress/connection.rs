@@ -388,3 +388,7 @@ async fn decompress(
     };
     Ok(Response::from_parts(parts, body))
 }
+
+#[cfg(test)]
+#[path = "connection_tests.rs"]
+mod tests;
