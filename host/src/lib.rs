@@ -3,5 +3,7 @@
 //! Runs the sync component in a sandbox ([`plugin`]) and gives it what its world names. The binary is a thin shell
 //! over this library; tests drive the library.
 
+pub mod credentials;
+pub mod egress;
 pub mod ledger;
 pub mod plugin;

@@ -1,0 +1,280 @@
+//! Entra ID: an application with a client secret or a certificate.
+
+use async_trait::async_trait;
+use base64::Engine;
+use http::StatusCode;
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::token::{FreshToken, TokenEndpoint, TokenRefusal, TokenRequest, quoted, unix_seconds};
+use super::{CredentialError, CredentialErrorKind};
+
+const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
+/// How the application proves itself.
+pub enum Proof {
+    /// A client secret: its value, not its ID.
+    Secret(SecretString),
+    /// A certificate.
+    Certificate(Box<Certificate>),
+}
+
+/// A certificate's private key and thumbprint.
+pub struct Certificate {
+    key: EncodingKey,
+    algorithm: Algorithm,
+    thumbprint: String,
+}
+
+impl Certificate {
+    /// From a private RSA key and the certificate that was uploaded for the application, both PEM (one text may hold
+    /// both). `algorithm` is PS256 or RS256.
+    ///
+    /// # Errors
+    /// If one of them cannot be read. Neither is quoted.
+    pub fn new(key: &SecretString, certificate: &str, algorithm: Algorithm) -> Result<Self, CredentialError> {
+        let unusable = |message: &str| CredentialError::new("entra", CredentialErrorKind::Unusable, message);
+        if !matches!(algorithm, Algorithm::PS256 | Algorithm::RS256) {
+            return Err(unusable(
+                "an assertion for Entra ID is signed with PS256 or RS256",
+            ));
+        }
+        let certificate = CertificateDer::from_pem_slice(certificate.as_bytes()).map_err(|_| {
+            unusable("the certificate cannot be read; give the one uploaded for the application, as PEM")
+        })?;
+        let key = EncodingKey::from_rsa_pem(key.expose_secret().as_bytes()).map_err(|_| {
+            unusable(
+                "the certificate's private key cannot be read; give an RSA key without a passphrase, as PEM",
+            )
+        })?;
+        Ok(Self {
+            key,
+            algorithm,
+            thumbprint: base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(Sha256::digest(&certificate)),
+        })
+    }
+}
+
+/// An application registration.
+pub struct Application {
+    /// Where tokens are asked for: `LOGIN/TENANT/oauth2/v2.0/token`.
+    pub endpoint: TokenEndpoint,
+    /// Application (client) ID.
+    pub client_id: String,
+    /// `GRAPH/.default`.
+    pub scope: String,
+    /// How it proves itself.
+    pub proof: Proof,
+}
+
+#[derive(Serialize)]
+struct Claims<'a> {
+    aud: &'a str,
+    iss: &'a str,
+    sub: &'a str,
+    jti: String,
+    nbf: u64,
+    iat: u64,
+    exp: u64,
+}
+
+impl Application {
+    fn assertion(&self, certificate: &Certificate, now: u64) -> Result<String, CredentialError> {
+        let header = Header {
+            x5t_s256: Some(certificate.thumbprint.clone()),
+            ..Header::new(certificate.algorithm)
+        };
+        let claims = Claims {
+            aud: &self.endpoint.url,
+            iss: &self.client_id,
+            sub: &self.client_id,
+            jti: hex::encode(rand::random::<[u8; 16]>()),
+            nbf: now,
+            iat: now,
+            exp: now + 300,
+        };
+        jsonwebtoken::encode(&header, &claims, &certificate.key).map_err(|_| {
+            CredentialError::new(
+                "entra",
+                CredentialErrorKind::Unusable,
+                "the certificate's key cannot sign; make a new certificate and upload it for the application",
+            )
+        })
+    }
+}
+
+#[async_trait]
+impl TokenRequest for Application {
+    async fn fetch(&self) -> Result<FreshToken, CredentialError> {
+        let mut form = vec![
+            ("grant_type", "client_credentials"),
+            ("client_id", self.client_id.as_str()),
+            ("scope", self.scope.as_str()),
+        ];
+        let proof = match &self.proof {
+            Proof::Secret(secret) => zeroize::Zeroizing::new(secret.expose_secret().trim().to_owned()),
+            Proof::Certificate(certificate) => {
+                form.push(("client_assertion_type", ASSERTION_TYPE));
+                zeroize::Zeroizing::new(self.assertion(certificate, unix_seconds())?)
+            }
+        };
+        form.push(match &self.proof {
+            Proof::Secret(_) => ("client_secret", proof.as_str()),
+            Proof::Certificate(_) => ("client_assertion", proof.as_str()),
+        });
+        self.endpoint
+            .ask(&form, None, |status, refusal| {
+                explain(status, refusal, &self.client_id, &proof)
+            })
+            .await
+    }
+}
+
+/// Microsoft's own error number in a description.
+fn number(description: &str) -> Option<&str> {
+    let start = description.find("AADSTS")?;
+    let rest = description.get(start..)?;
+    let digits = rest.bytes().skip(6).take_while(u8::is_ascii_digit).count();
+    rest.get(..6 + digits).filter(|_| digits > 0)
+}
+
+/// The errors that an administrator meets, each with its fix.
+fn explain(status: StatusCode, refusal: &TokenRefusal, client_id: &str, proof: &str) -> CredentialError {
+    let said = quoted(&refusal.error_description, &[proof]);
+    let code = number(&said).unwrap_or(&refusal.error);
+    let (kind, fix) = match code {
+        "AADSTS7000215" => (
+            CredentialErrorKind::Rejected,
+            "the client secret is wrong (often its ID was stored and not its value); make a new secret and store its value",
+        ),
+        "AADSTS7000222" => (
+            CredentialErrorKind::Rejected,
+            "the client secret has expired; make a new secret and store its value",
+        ),
+        "AADSTS700027" => (
+            CredentialErrorKind::Rejected,
+            "the certificate is unknown, expired or does not fit the key; upload it for the application again",
+        ),
+        "AADSTS700024" => (
+            CredentialErrorKind::ClockSkew,
+            "the assertion's times are not valid; this machine's clock is off: set it (NTP) and try again",
+        ),
+        "AADSTS700016" | "AADSTS70001" => (
+            CredentialErrorKind::Rejected,
+            "the application is not in this tenant; check the client ID and the tenant ID",
+        ),
+        "AADSTS90002" | "AADSTS900023" => (
+            CredentialErrorKind::Rejected,
+            "there is no such tenant; check the tenant ID and, for a national cloud, entra.login_url",
+        ),
+        "AADSTS7000112" => (
+            CredentialErrorKind::Rejected,
+            "the application is disabled; an administrator can enable it under Enterprise applications",
+        ),
+        "AADSTS1002012" | "AADSTS70011" | "AADSTS500011" => (
+            CredentialErrorKind::Scope,
+            "the scope is not accepted; it must be the Graph base URL followed by /.default (check entra.graph_url)",
+        ),
+        "AADSTS53003" => (
+            CredentialErrorKind::Rejected,
+            "a Conditional Access policy blocks the application; allow it from this machine's address",
+        ),
+        _ => (
+            CredentialErrorKind::Rejected,
+            "Entra ID gave no token; check the application, its credential and that an administrator has consented to \
+             GroupMember.ReadWrite.All, Group.ReadWrite.All and User.Read.All",
+        ),
+    };
+    CredentialError::of_vendor(
+        "entra",
+        kind,
+        code,
+        format!("the application {client_id}: {fix} ({status} {said})"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn explained(description: &str) -> CredentialError {
+        let refusal = TokenRefusal {
+            error: "invalid_client".into(),
+            error_description: description.into(),
+        };
+        explain(StatusCode::UNAUTHORIZED, &refusal, "app-1", "the-secret-value")
+    }
+
+    #[test]
+    fn r7_each_known_refusal_names_the_credential_and_the_fix() {
+        for (description, kind, fix) in [
+            (
+                "AADSTS7000215: Invalid client secret provided.",
+                CredentialErrorKind::Rejected,
+                "store its value",
+            ),
+            (
+                "AADSTS7000222: The provided client secret keys are expired.",
+                CredentialErrorKind::Rejected,
+                "expired",
+            ),
+            (
+                "AADSTS700027: Client assertion contains an invalid signature.",
+                CredentialErrorKind::Rejected,
+                "certificate",
+            ),
+            (
+                "AADSTS700024: Client assertion is not within its valid time range.",
+                CredentialErrorKind::ClockSkew,
+                "clock",
+            ),
+            (
+                "AADSTS700016: Application was not found in the directory.",
+                CredentialErrorKind::Rejected,
+                "tenant ID",
+            ),
+            (
+                "AADSTS90002: Tenant not found.",
+                CredentialErrorKind::Rejected,
+                "login_url",
+            ),
+            (
+                "AADSTS70011: The provided value for scope is not valid.",
+                CredentialErrorKind::Scope,
+                "/.default",
+            ),
+            (
+                "something else",
+                CredentialErrorKind::Rejected,
+                "GroupMember.ReadWrite.All",
+            ),
+        ] {
+            let error = explained(description);
+            assert_eq!(error.kind, kind, "{description}");
+            let message = error.to_string();
+            assert!(message.contains(fix) && message.contains("entra"), "{message}");
+        }
+        assert_eq!(
+            explained("AADSTS7000215: x").vendor_code.as_deref(),
+            Some("AADSTS7000215")
+        );
+        assert!(
+            !explained("bad the-secret-value")
+                .to_string()
+                .contains("the-secret-value")
+        );
+    }
+
+    #[test]
+    fn r7_keys_and_certificates_that_cannot_be_read_are_refused_without_quoting_them() {
+        let error = Certificate::new(&"hidden key".into(), "hidden certificate", Algorithm::PS256)
+            .map(|_| ())
+            .unwrap_err();
+        assert_eq!(error.kind, CredentialErrorKind::Unusable);
+        assert!(!error.to_string().contains("hidden"));
+    }
+}

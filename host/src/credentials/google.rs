@@ -1,0 +1,279 @@
+//! Google: a service account that acts as an administrator (a signed assertion, exchanged for a token).
+
+use async_trait::async_trait;
+use http::StatusCode;
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+
+use super::token::{FreshToken, TokenEndpoint, TokenRefusal, TokenRequest, quoted, unix_seconds};
+use super::{CredentialError, CredentialErrorKind};
+
+/// What is asked for: groups with their members, and to read users. Nothing that could write a user (R33).
+pub const SCOPES: &str = "https://www.googleapis.com/auth/admin.directory.group \
+                          https://www.googleapis.com/auth/admin.directory.user.readonly";
+
+const GRANT: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+
+/// A service account with domain-wide delegation.
+pub struct ServiceAccount {
+    endpoint: TokenEndpoint,
+    email: String,
+    key_id: Option<String>,
+    key: EncodingKey,
+    audience: String,
+    subject: String,
+}
+
+#[derive(Deserialize)]
+struct KeyFile {
+    #[serde(rename = "type", default)]
+    kind: String,
+    client_email: String,
+    private_key: String,
+    #[serde(default)]
+    private_key_id: Option<String>,
+    #[serde(default)]
+    token_uri: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Claims<'a> {
+    iss: &'a str,
+    sub: &'a str,
+    scope: &'a str,
+    aud: &'a str,
+    iat: u64,
+    exp: u64,
+}
+
+impl ServiceAccount {
+    /// From the contents of the key file that Google gives for a service account; `subject` is the administrator whom
+    /// it acts as.
+    ///
+    /// # Errors
+    /// If it is no such file, or its key cannot be used. The contents are never quoted.
+    pub fn new(
+        endpoint: TokenEndpoint,
+        key_file: &SecretString,
+        subject: &str,
+    ) -> Result<Self, CredentialError> {
+        let unusable = |message: &str| CredentialError::new("google", CredentialErrorKind::Unusable, message);
+        let file: KeyFile = serde_json::from_str(key_file.expose_secret()).map_err(|_| {
+            unusable(
+                "the secret is not the JSON key file of a service account; store the whole file as Google gives it \
+                 (IAM, Service accounts, Keys, Add key, JSON)",
+            )
+        })?;
+        if file.kind != "service_account" {
+            return Err(unusable(
+                "the JSON file is no service account's key (its type is not service_account); make a key for a \
+                 service account and store that file",
+            ));
+        }
+        let private_key = zeroize::Zeroizing::new(file.private_key);
+        let key = EncodingKey::from_rsa_pem(private_key.as_bytes()).map_err(|_| {
+            unusable("the private key in the key file cannot be read; make a new key and store its file")
+        })?;
+        if !subject.contains('@') {
+            return Err(unusable(
+                "no administrator to act as is configured; set google.subject to the address of one with the role \
+                 Groups Admin",
+            ));
+        }
+        Ok(Self {
+            audience: file.token_uri.unwrap_or_else(|| endpoint.url.clone()),
+            endpoint,
+            email: file.client_email,
+            key_id: file.private_key_id,
+            key,
+            subject: subject.to_owned(),
+        })
+    }
+
+    fn assertion(&self, now: u64) -> Result<String, CredentialError> {
+        let header = Header {
+            kid: self.key_id.clone(),
+            ..Header::new(Algorithm::RS256)
+        };
+        let claims = Claims {
+            iss: &self.email,
+            sub: &self.subject,
+            scope: SCOPES,
+            aud: &self.audience,
+            iat: now,
+            exp: now + 3_600,
+        };
+        jsonwebtoken::encode(&header, &claims, &self.key).map_err(|_| {
+            CredentialError::new(
+                "google",
+                CredentialErrorKind::Unusable,
+                "the service account's key cannot sign; make a new key and store its file",
+            )
+        })
+    }
+}
+
+#[async_trait]
+impl TokenRequest for ServiceAccount {
+    async fn fetch(&self) -> Result<FreshToken, CredentialError> {
+        let assertion = self.assertion(unix_seconds())?;
+        let form = [("grant_type", GRANT), ("assertion", assertion.as_str())];
+        self.endpoint
+            .ask(&form, None, |status, refusal| {
+                explain(status, refusal, &self.email, &self.subject, &assertion)
+            })
+            .await
+    }
+}
+
+/// The errors that the token endpoint is known to give, each with its fix.
+fn explain(
+    status: StatusCode,
+    refusal: &TokenRefusal,
+    email: &str,
+    subject: &str,
+    assertion: &str,
+) -> CredentialError {
+    let said = quoted(&refusal.error_description, &[assertion]);
+    let words = said.to_ascii_lowercase();
+    let delegation = format!(
+        "the service account {email} is not allowed to act for the domain with the scopes \"{SCOPES}\"; in the Admin \
+         console (Security, API controls, Domain-wide delegation) add its client ID with exactly these scopes, and wait \
+         some minutes"
+    );
+    let (kind, fix) = match refusal.error.as_str() {
+        "invalid_grant" if words.contains("invalid email or user id") => (
+            CredentialErrorKind::Scope,
+            format!("{subject} is no user of the domain; set google.subject to an administrator's primary address"),
+        ),
+        "invalid_grant" if words.contains("iat") || words.contains("exp") || words.contains("reasonable timeframe") => (
+            CredentialErrorKind::ClockSkew,
+            "Google finds the assertion's times wrong; this machine's clock is off: set it (NTP) and try again".to_owned(),
+        ),
+        "invalid_grant" if words.contains("signature") || words.contains("no valid verifier") => (
+            CredentialErrorKind::Rejected,
+            format!("Google no longer accepts the key of {email}; make a new key, store its file and delete the old one"),
+        ),
+        "invalid_grant" if words.contains("deleted") || words.contains("account not found") => (
+            CredentialErrorKind::Rejected,
+            format!("the service account {email}, or the administrator {subject}, no longer exists"),
+        ),
+        "invalid_request" if words.contains("impersonation") => (
+            CredentialErrorKind::Scope,
+            format!("{subject} is no address that can be acted as; set google.subject to an administrator's primary address"),
+        ),
+        "unauthorized_client" | "access_denied" | "invalid_scope" => (CredentialErrorKind::Scope, delegation),
+        "internal_failure" => (
+            CredentialErrorKind::Unreachable,
+            "Google's token endpoint failed; try again later".to_owned(),
+        ),
+        _ => (
+            CredentialErrorKind::Rejected,
+            format!("Google gave no token to {email} acting as {subject}; check the key, the subject and the delegation"),
+        ),
+    };
+    CredentialError::of_vendor(
+        "google",
+        kind,
+        &refusal.error,
+        format!("{fix} ({status} {} {said})", refusal.error),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn explained(error: &str, description: &str) -> CredentialError {
+        let refusal = TokenRefusal {
+            error: error.into(),
+            error_description: description.into(),
+        };
+        explain(
+            StatusCode::BAD_REQUEST,
+            &refusal,
+            "robot@p.example",
+            "admin@x",
+            "signed.assertion",
+        )
+    }
+
+    #[test]
+    fn r7_each_known_refusal_names_the_credential_and_the_fix() {
+        for (error, description, kind, fix) in [
+            (
+                "invalid_grant",
+                "Invalid email or User ID",
+                CredentialErrorKind::Scope,
+                "google.subject",
+            ),
+            (
+                "invalid_grant",
+                "Invalid JWT: No valid verifier found for issuer",
+                CredentialErrorKind::Rejected,
+                "new key",
+            ),
+            (
+                "invalid_grant",
+                "Invalid JWT Signature.",
+                CredentialErrorKind::Rejected,
+                "new key",
+            ),
+            (
+                "invalid_grant",
+                "The account has been deleted",
+                CredentialErrorKind::Rejected,
+                "no longer exists",
+            ),
+            (
+                "invalid_grant",
+                "Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable timeframe. Check your iat and exp values",
+                CredentialErrorKind::ClockSkew,
+                "clock",
+            ),
+            (
+                "unauthorized_client",
+                "Client is unauthorized to retrieve access tokens using this method, or client not authorized for any of the scopes requested.",
+                CredentialErrorKind::Scope,
+                "Domain-wide delegation",
+            ),
+            (
+                "access_denied",
+                "Requested client not authorized.",
+                CredentialErrorKind::Scope,
+                "admin.directory.group",
+            ),
+            (
+                "invalid_request",
+                "Invalid impersonation prn email address.",
+                CredentialErrorKind::Scope,
+                "google.subject",
+            ),
+            (
+                "internal_failure",
+                "Backend Error",
+                CredentialErrorKind::Unreachable,
+                "try again",
+            ),
+        ] {
+            let error = explained(error, description);
+            assert_eq!(error.kind, kind, "{description}");
+            let message = error.to_string();
+            assert!(message.contains(fix) && message.contains("google"), "{message}");
+        }
+        assert!(
+            !explained("invalid_grant", "bad signed.assertion here")
+                .to_string()
+                .contains("signed.assertion")
+        );
+    }
+
+    #[test]
+    fn r33_no_scope_can_write_a_user() {
+        for scope in SCOPES.split(' ').filter(|scope| scope.contains("user")) {
+            assert!(scope.ends_with(".readonly"), "{scope}");
+        }
+        assert_eq!(SCOPES.split(' ').count(), 2);
+    }
+}

@@ -1,0 +1,148 @@
+//! JumpCloud: an API key, or a service account.
+
+use async_trait::async_trait;
+use base64::Engine;
+use http::{HeaderName, StatusCode};
+use secrecy::{ExposeSecret, SecretString};
+
+use super::token::{FreshToken, TokenEndpoint, TokenRefusal, TokenRequest, quoted};
+use super::{Attached, Credential, CredentialError, CredentialErrorKind, SecretHeaderValue};
+
+/// An administrator's API key.
+pub struct ApiKey {
+    key: SecretString,
+    organization: Option<String>,
+}
+
+impl ApiKey {
+    /// `organization` is the ID that multi-tenant administrators must name (`x-org-id`).
+    ///
+    /// # Errors
+    /// If the key is empty or has blanks within, as a badly copied one has.
+    pub fn new(key: &SecretString, organization: Option<String>) -> Result<Self, CredentialError> {
+        let trimmed = key.expose_secret().trim();
+        if trimmed.len() < 8 || trimmed.chars().any(|character| !character.is_ascii_graphic()) {
+            return Err(CredentialError::new(
+                "jumpcloud",
+                CredentialErrorKind::Unusable,
+                "the API key is too short or has blanks within; copy it again from the administrator's API settings",
+            ));
+        }
+        Ok(Self {
+            key: trimmed.into(),
+            organization,
+        })
+    }
+}
+
+/// The header that names the organisation.
+pub fn organization_header(id: &str) -> (HeaderName, SecretHeaderValue) {
+    (HeaderName::from_static("x-org-id"), SecretHeaderValue::public(id))
+}
+
+#[async_trait]
+impl Credential for ApiKey {
+    async fn attach(&self, _refused: Option<u64>) -> Result<Attached, CredentialError> {
+        let mut headers = vec![(
+            HeaderName::from_static("x-api-key"),
+            SecretHeaderValue::new(self.key.clone()),
+        )];
+        headers.extend(self.organization.as_deref().map(organization_header));
+        // A key is what it is: there is no other generation to be had.
+        Ok(Attached {
+            headers,
+            generation: 0,
+        })
+    }
+}
+
+/// A service account: client credentials, told by HTTP Basic.
+pub struct ServiceAccount {
+    /// Where tokens are asked for: `https://admin-oauth.id.jumpcloud.com/oauth2/token`.
+    pub endpoint: TokenEndpoint,
+    /// Client ID.
+    pub client_id: String,
+    /// Client secret.
+    pub client_secret: SecretString,
+}
+
+#[async_trait]
+impl TokenRequest for ServiceAccount {
+    async fn fetch(&self) -> Result<FreshToken, CredentialError> {
+        let secret = self.client_secret.expose_secret().trim();
+        let pair = zeroize::Zeroizing::new(format!("{}:{secret}", self.client_id));
+        let basic = format!(
+            "Basic {}",
+            base64::engine::general_purpose::STANDARD.encode(pair.as_bytes())
+        );
+        let form = [("grant_type", "client_credentials"), ("scope", "api")];
+        self.endpoint
+            .ask(
+                &form,
+                Some(SecretHeaderValue::new(basic.into())),
+                |status, refusal| explain(status, refusal, secret),
+            )
+            .await
+    }
+}
+
+fn explain(status: StatusCode, refusal: &TokenRefusal, secret: &str) -> CredentialError {
+    let said = quoted(&refusal.error_description, &[secret]);
+    let (kind, fix) = match (refusal.error.as_str(), status.as_u16()) {
+        ("invalid_client" | "unauthorized_client", _) | (_, 401) => (
+            CredentialErrorKind::Rejected,
+            "JumpCloud does not know this client ID and secret; make a new secret for the service account and store it",
+        ),
+        ("invalid_scope", _) => (
+            CredentialErrorKind::Scope,
+            "the service account may not ask for the scope `api`; give it a role that can read groups and users",
+        ),
+        _ => (
+            CredentialErrorKind::Rejected,
+            "JumpCloud gave no token; check the service account, its role and the token URL",
+        ),
+    };
+    CredentialError::of_vendor(
+        "jumpcloud",
+        kind,
+        &refusal.error,
+        format!("{fix} ({status} {said})"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn r7_an_api_key_is_sent_as_it_is_with_the_organisation_beside_it() {
+        let key = ApiKey::new(&"0123456789abcdef\n".into(), Some("org-1".into())).unwrap();
+        let attached = key.attach(Some(0)).await.unwrap();
+        assert_eq!(attached.generation, 0);
+        let sent: Vec<_> = attached
+            .headers
+            .iter()
+            .map(|(name, value)| {
+                (
+                    name.as_str(),
+                    value.header_value().unwrap().to_str().unwrap().to_owned(),
+                )
+            })
+            .collect();
+        assert_eq!(
+            sent,
+            [
+                ("x-api-key", "0123456789abcdef".to_owned()),
+                ("x-org-id", "org-1".to_owned())
+            ]
+        );
+    }
+
+    #[test]
+    fn r7_a_badly_copied_key_is_refused_without_showing_it() {
+        for key in ["", "tiny1", "0123456789 abcdef"] {
+            let error = ApiKey::new(&key.into(), None).map(|_| ()).unwrap_err();
+            assert!(key.is_empty() || !error.to_string().contains(key), "{error}");
+        }
+    }
+}

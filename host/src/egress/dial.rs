@@ -1,0 +1,153 @@
+//! Making one connection: the name is resolved, each address judged, and the connection made to an address that was.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use async_trait::async_trait;
+use http::Uri;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tower_service::Service;
+
+use super::addresses::{self, AddressRefusal, Network};
+use super::origin::Origin;
+
+/// Why no whole answer came.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NetworkError {
+    /// The name does not resolve.
+    #[error(
+        "the name {host} could not be resolved: {why}; check the base URL and this machine's name service"
+    )]
+    Name {
+        /// The name.
+        host: String,
+        /// What the resolver said.
+        why: String,
+    },
+    /// None of the addresses may be connected to.
+    #[error("{0}")]
+    Address(#[from] AddressRefusal),
+    /// TCP, TLS or HTTP did not come to be.
+    #[error("no connection to {origin}: {why}")]
+    Connect {
+        /// Where to.
+        origin: String,
+        /// Why.
+        why: String,
+    },
+    /// The request was sent, or may have been, and no whole answer came.
+    #[error("the answer of {origin} was lost: {why}; the request may have taken effect")]
+    AnswerLost {
+        /// Whose.
+        origin: String,
+        /// Why.
+        why: String,
+    },
+    /// The answer is too long.
+    #[error("the answer of {origin} is longer than {limit} bytes; read in smaller pages")]
+    TooLong {
+        /// Whose.
+        origin: String,
+        /// The cap.
+        limit: usize,
+    },
+}
+
+impl NetworkError {
+    /// Whether the request may have taken effect.
+    pub fn may_have_been_sent(&self) -> bool {
+        matches!(self, Self::AnswerLost { .. } | Self::TooLong { .. })
+    }
+}
+
+/// Resolves names; a test puts its own in place.
+#[async_trait]
+pub trait Resolve: Send + Sync {
+    /// The addresses of a host.
+    async fn resolve(&self, host: &str, port: u16) -> std::io::Result<Vec<SocketAddr>>;
+}
+
+/// This machine's own name service.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemResolver;
+
+#[async_trait]
+impl Resolve for SystemResolver {
+    async fn resolve(&self, host: &str, port: u16) -> std::io::Result<Vec<SocketAddr>> {
+        Ok(tokio::net::lookup_host((host, port)).await?.collect())
+    }
+}
+
+/// Makes TCP connections to one origin, to addresses that were judged.
+#[derive(Clone)]
+pub struct Dialer {
+    /// Where to.
+    pub origin: Origin,
+    /// Networks that the operator listed.
+    pub allowed: Arc<[Network]>,
+    /// The name service.
+    pub resolver: Arc<dyn Resolve>,
+}
+
+impl Dialer {
+    async fn dial(self) -> Result<TokioIo<TcpStream>, NetworkError> {
+        let host = self.origin.host();
+        let addresses = match self.origin.address() {
+            Some(address) => vec![SocketAddr::new(address, self.origin.port())],
+            None => self
+                .resolver
+                .resolve(host, self.origin.port())
+                .await
+                .map_err(|error| NetworkError::Name {
+                    host: host.to_owned(),
+                    why: error.to_string(),
+                })?,
+        };
+        let mut last = NetworkError::Name {
+            host: host.to_owned(),
+            why: "it has no address".into(),
+        };
+        for address in addresses {
+            if let Err(refusal) = addresses::judge(&self.origin, address.ip(), &self.allowed) {
+                last = refusal.into();
+                continue;
+            }
+            match TcpStream::connect(address).await {
+                Ok(stream) => {
+                    // Requests are small and wait for answers; holding them back only costs time.
+                    if let Err(error) = stream.set_nodelay(true) {
+                        tracing::debug!(%error, "TCP_NODELAY could not be set");
+                    }
+                    return Ok(TokioIo::new(stream));
+                }
+                Err(error) => {
+                    last = NetworkError::Connect {
+                        origin: self.origin.to_string(),
+                        why: format!("{address}: {error}"),
+                    };
+                }
+            }
+        }
+        Err(last)
+    }
+}
+
+/// For the TLS layer, which dials through this.
+impl Service<Uri> for Dialer {
+    type Response = TokioIo<TcpStream>;
+    type Error = NetworkError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, NetworkError>> + Send>>;
+
+    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), NetworkError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _uri: Uri) -> Self::Future {
+        // The origin is ours; the URL is only what the TLS layer takes the server's name from.
+        Box::pin(self.clone().dial())
+    }
+}
