@@ -1,0 +1,228 @@
+//! `apply`: what was approved, under lease and permit, operation by operation.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use groupcast_guest::plan::part::{Operation, Part};
+use tokio_util::sync::CancellationToken;
+
+use super::groupcast::Groupcast;
+use super::host::{Access, ApprovedIntents};
+use super::lease::HeldLease;
+use super::outcome::{ApplyOutcome, OperationOutcome, RunFailure, Selection};
+use super::setup::ConnectionSetup;
+use super::ConnectionName;
+use crate::egress::learned::ApprovedOperations;
+use crate::egress::permit::{OpenIntents, RunPermit};
+use crate::egress::policy::Phase;
+use crate::plugin::{RunServices, Usage};
+use crate::store::{Mode, OutcomeQuery, Parts, PlanQuery, PlanRecord, RunKind, RunResult};
+
+/// Who approves when a person types a command.
+const APPROVER: &str = "command line";
+
+impl Groupcast {
+    /// Approves parts of a plan and carries out exactly these (R44). `hash` may be its beginning.
+    ///
+    /// # Errors
+    /// Refused: no such plan, expired, applied before, directory switched off, somebody else at work. Failed: a
+    /// vendor or the component; applying the same plan again goes on where this ended.
+    pub async fn apply(
+        &self,
+        connection: &ConnectionName,
+        hash: &str,
+        selection: Selection,
+        cancel: &CancellationToken,
+    ) -> Result<ApplyOutcome, RunFailure> {
+        let setup = self.setup(connection)?;
+        if !setup.settings.managed {
+            return Err(RunFailure::refused(format!(
+                "group management is switched off for {connection}; set `managed = true` in the configuration, \
+                 plan again and approve the plan"
+            )));
+        }
+        let record = self.find_plan(setup, hash).await?;
+        let record = self.approved(setup, record, &selection).await?;
+        let approved = self.store.approved_parts(&setup.directory_key, &record.hash).await?;
+        let mut operations = Vec::new();
+        for part in &approved {
+            let bytes = self.store.part_bytes(&setup.directory_key, &record.hash, part.position).await?;
+            let read = Part::from_bytes(&bytes).map_err(|reason| {
+                RunFailure::failed(format!("part {} of plan {} does not read: {reason}", part.position, record.hash))
+            })?;
+            operations.extend(read.operations.into_iter().map(|operation| (part.group.clone(), operation)));
+        }
+
+        let run = self.start(setup, RunKind::Apply, Some(&record.hash)).await?;
+        let lease = HeldLease::acquire(
+            Arc::clone(&self.store),
+            &setup.directory_key,
+            &run,
+            setup.egress_limits.request_timeout,
+        )
+        .await;
+        let lease = match lease {
+            Ok(lease) => Arc::new(lease),
+            Err(failure) => {
+                self.end_refused(&run, &failure).await;
+                return Err(failure);
+            }
+        };
+        let intents = Arc::new(ApprovedIntents::new(
+            operations.iter().map(|(group, operation)| (group.clone(), operation.to_json())),
+        ));
+        let managed = Arc::new(AtomicBool::new(setup.settings.managed));
+        let permit = RunPermit {
+            lease: Arc::clone(&lease.fresh),
+            managed: Arc::new(move || managed.load(Ordering::SeqCst)),
+            cancelled: cancel.clone(),
+            approved: Arc::new(ApprovedOperations::new(operations.into_iter().map(|(_, operation)| operation))),
+            intents: Arc::clone(&intents) as Arc<dyn OpenIntents>,
+        };
+        let access = Access::Apply {
+            hash: record.hash.clone(),
+            positions: Mutex::new(approved.iter().rev().map(|part| part.position).collect()),
+            approved: intents,
+            lease: Arc::clone(&lease),
+        };
+        let (host, recorder) = self.host(setup, &run, Phase::Writes, Arc::new(permit), access);
+        let services: Arc<dyn RunServices> = Arc::clone(&host) as Arc<dyn RunServices>;
+        let asked = self.run_of(setup, &run)?;
+        let result = self.sandbox(setup).apply(&self.plugin, services, cancel.clone(), &asked).await;
+        // The call has ended and with it every request of this run: the directory can be given back.
+        drop(host);
+        if let Some(lease) = Arc::into_inner(lease) {
+            lease.release().await;
+        }
+        let outcomes = self.outcomes(setup, &run).await?;
+        match result {
+            Ok((report, usage)) => {
+                self.store.mark_applied(&setup.directory_key, &record.hash, &run).await?;
+                let clean = report.failed == 0 && report.moved.is_empty();
+                if selection.groups.is_none() {
+                    // Somebody has looked at a plan and approved it: from now on syncs may go on by themselves. An
+                    // undo is the exception (R45): it must not be done again by the next sync.
+                    if !record.summary.get("undo").is_some_and(|undo| undo.as_bool() == Some(true)) {
+                        self.store.set_mode(&setup.id, Mode::Active).await?;
+                    }
+                }
+                if clean {
+                    self.store.record_success(&setup.id).await?;
+                }
+                let message = format!(
+                    "{} operations applied, {} refused, {} groups moved",
+                    report.applied,
+                    report.failed,
+                    report.moved.len()
+                );
+                let end = if clean { RunResult::Done } else { RunResult::ChangesPending };
+                self.end(&run, end, &message, &recorder, usage).await;
+                Ok(ApplyOutcome { run, hash: record.hash, report, outcomes, requests: recorder.counts(), usage })
+            }
+            Err(error) => {
+                let mut failure = Self::failure(error, &recorder);
+                self.end(&run, RunResult::Failed, &failure.to_string(), &recorder, Usage::default()).await;
+                let done = outcomes.iter().filter(|outcome| outcome.settlement.is_some()).count();
+                if done > 0 {
+                    failure.message = format!(
+                        "{} ({done} operations were done before and are recorded; apply the same plan again to go on)",
+                        failure.message
+                    );
+                }
+                Err(failure)
+            }
+        }
+    }
+
+    async fn end_refused(&self, run: &str, failure: &RunFailure) {
+        let end = crate::store::RunEnd::new(RunResult::Refused, failure.to_string());
+        if let Err(error) = self.store.end_run(run, &end, &serde_json::Value::Null).await {
+            tracing::warn!(%error, run, "the end of a run could not be recorded");
+        }
+    }
+
+    /// The plan of a connection whose hash begins so.
+    async fn find_plan(&self, setup: &ConnectionSetup, hash: &str) -> Result<PlanRecord, RunFailure> {
+        if hash.is_empty() || !hash.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(RunFailure::refused(format!(
+                "{hash:?} is no plan's hash; `groupcast plan` prints it"
+            )));
+        }
+        let query = PlanQuery {
+            tenant: Some(setup.id.tenant.clone()),
+            connection: Some(setup.id.name.clone()),
+            hash_prefix: Some(hash.to_ascii_lowercase()),
+        };
+        let mut found = self.store.plans(&query).await?;
+        match (found.pop(), found.is_empty()) {
+            (Some(plan), true) => Ok(plan),
+            (None, _) => Err(RunFailure::refused(format!(
+                "{} has no plan {hash}; make one with `groupcast plan --connection {}`",
+                setup.id, setup.id
+            ))),
+            (Some(_), false) => Err(RunFailure::refused(format!(
+                "several plans of {} begin with {hash}; write more of the hash", setup.id
+            ))),
+        }
+    }
+
+    /// Approves the selected parts; releases what they hold first, where asked to.
+    async fn approved(
+        &self,
+        setup: &ConnectionSetup,
+        record: PlanRecord,
+        selection: &Selection,
+    ) -> Result<PlanRecord, RunFailure> {
+        let plan = self.stored(setup, &record).await?;
+        let mut groups = Vec::new();
+        if let Some(names) = &selection.groups {
+            for name in names {
+                let part = plan.parts.iter().find(|part| part.group.id == *name || part.group.name == *name);
+                let part = part.ok_or_else(|| {
+                    RunFailure::refused(format!("plan {} speaks of no group {name:?}", record.hash))
+                })?;
+                groups.push(part.group.id.clone());
+            }
+        }
+        let parts = if selection.groups.is_some() { Parts::Groups(groups.clone()) } else { Parts::All };
+        let mut record = record;
+        if selection.release_held {
+            let holding: Vec<String> = plan
+                .parts
+                .iter()
+                .filter(|part| selection.groups.is_none() || groups.contains(&part.group.id))
+                .filter(|part| part.held.iter().any(|held| held.approvable))
+                .map(|part| part.group.id.clone())
+                .collect();
+            if !holding.is_empty() {
+                record = self.store.release_held(&setup.directory_key, &record.hash, &holding).await?;
+            }
+        }
+        Ok(self.store.approve(&setup.directory_key, &record.hash, &parts, APPROVER).await?)
+    }
+
+    /// Every operation of a run and what became of it, in order.
+    async fn outcomes(&self, setup: &ConnectionSetup, run: &str) -> Result<Vec<OperationOutcome>, RunFailure> {
+        let mut outcomes = Vec::new();
+        let mut after = 0;
+        loop {
+            let query = OutcomeQuery::OfRun { run: run.to_owned(), after };
+            let page = self.store.outcomes(&setup.directory_key, &query).await?;
+            let Some(last) = page.last() else { return Ok(outcomes) };
+            after = last.intent;
+            for record in page {
+                let operation: Operation = serde_json::from_str(&record.operation).map_err(|error| {
+                    RunFailure::failed(format!("intent {} does not read: {error}", record.intent))
+                })?;
+                outcomes.push(OperationOutcome {
+                    group: record.group,
+                    operation,
+                    settlement: record.settlement,
+                    status: record.status,
+                    reason: record.reason,
+                    request_id: record.request_id,
+                });
+            }
+        }
+    }
+}

@@ -1,0 +1,412 @@
+//! The façade: everything opened once, and the verbs that read.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use groupcast_guest::engine::{Explanation, Finding, Question, Run, Severity, SourceEnd, TargetEnd};
+use groupcast_guest::plan::part::Part;
+use rand::Rng;
+use tokio::sync::Mutex as AsyncMutex;
+use tokio_util::sync::CancellationToken;
+
+use super::host::{Access, RunHost};
+use super::observer::{NoObserver, Observer};
+use super::outcome::{CheckReport, PlanOutcome, RunFailure, StoredPlan, SyncOutcome};
+use super::recorder::RunRecorder;
+use super::setup::{ConnectionSetup, SetupError};
+use super::{ConnectionName, Selection};
+use crate::config::Config;
+use crate::egress::gate::{Gate, GateParts};
+use crate::egress::permit::{NoPermit, WritePermit};
+use crate::egress::policy::{Phase, Policy};
+use crate::plugin::{Plugin, PluginEngine, PluginError, RunError, RunServices, Sandbox, Usage};
+use crate::store::{
+    Mode, NewPlan, NewRun, PlanRecord, RunEnd, RunKind, RunQuery, RunRecord, RunResult, SqliteStore, Store, StoreError,
+};
+
+/// How many runs may be in flight at once in this process.
+const RUNS_AT_ONCE: u32 = 32;
+
+/// How the façade is opened.
+pub struct OpenOptions {
+    /// Another component than the built-in one.
+    pub plugin: Option<PathBuf>,
+    /// Who watches.
+    pub observer: Arc<dyn Observer>,
+}
+
+impl Default for OpenOptions {
+    fn default() -> Self {
+        Self { plugin: None, observer: Arc::new(NoObserver) }
+    }
+}
+
+/// Why the façade cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The store.
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    /// The component.
+    #[error("{0}")]
+    Plugin(#[from] PluginError),
+    /// A connection.
+    #[error("{0}")]
+    Setup(#[from] SetupError),
+}
+
+/// A connection's name that means none, or several.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct UnknownConnection {
+    message: String,
+}
+
+/// Everything that runs need, opened once.
+pub struct Groupcast {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) plugin: Plugin,
+    pub(super) engine: Arc<PluginEngine>,
+    pub(super) connections: BTreeMap<ConnectionName, ConnectionSetup>,
+    pub(super) observer: Arc<dyn Observer>,
+}
+
+impl Groupcast {
+    /// Opens the store, compiles the component and reads the secrets that the configuration names.
+    ///
+    /// # Errors
+    /// What cannot be opened, and what to do. No vendor is asked anything yet.
+    pub async fn open(config: Config, options: OpenOptions) -> Result<Self, OpenError> {
+        let setups = super::setup::connections(&config)?;
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.store_path()).await?);
+        Self::with_store(setups, store, options).await
+    }
+
+    /// The same over connections and a store that are there already.
+    ///
+    /// # Errors
+    /// If the component cannot be used.
+    pub async fn with_store(
+        setups: Vec<ConnectionSetup>,
+        store: Arc<dyn Store>,
+        options: OpenOptions,
+    ) -> Result<Self, OpenError> {
+        let limits = setups.first().map(|setup| setup.limits.clone()).unwrap_or_default();
+        // Compiling takes seconds of computing: not on a thread that others wait for.
+        let (engine, plugin) = tokio::task::spawn_blocking(move || {
+            let engine = PluginEngine::new(RUNS_AT_ONCE, &limits)?;
+            let plugin = match options.plugin {
+                Some(path) => Plugin::from_file(&engine, &path)?,
+                None => Plugin::embedded(&engine)?,
+            };
+            Ok::<_, PluginError>((engine, plugin))
+        })
+        .await
+        .map_err(|error| PluginError::Engine(error.to_string()))??;
+        Ok(Self {
+            store,
+            plugin,
+            engine: Arc::new(engine),
+            connections: setups.into_iter().map(|setup| (setup.id.clone(), setup)).collect(),
+            observer: options.observer,
+        })
+    }
+
+    /// The store.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// The component in use: where it came from, and its digest.
+    pub fn plugin(&self) -> &Plugin {
+        &self.plugin
+    }
+
+    /// All connections, by name.
+    pub fn connections(&self) -> Vec<ConnectionName> {
+        self.connections.keys().cloned().collect()
+    }
+
+    /// The connections that a name means: none is all; a connection's name alone is enough where only one has it.
+    ///
+    /// # Errors
+    /// If it means none, or one of several.
+    pub fn resolve(&self, name: Option<&str>) -> Result<Vec<ConnectionName>, UnknownConnection> {
+        let Some(name) = name else { return Ok(self.connections()) };
+        let found: Vec<_> = self
+            .connections
+            .keys()
+            .filter(|known| known.to_string() == name || known.name == name)
+            .cloned()
+            .collect();
+        let known = || self.connections.keys().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        match found.len() {
+            1 => Ok(found),
+            0 => Err(UnknownConnection {
+                message: format!("there is no connection {name:?}; the configuration has: {}", known()),
+            }),
+            _ => Err(UnknownConnection {
+                message: format!("{name:?} is the name of several connections; write one of: {}", known()),
+            }),
+        }
+    }
+
+    pub(super) fn setup(&self, connection: &ConnectionName) -> Result<&ConnectionSetup, RunFailure> {
+        self.connections.get(connection).ok_or_else(|| {
+            RunFailure::refused(format!("there is no connection {connection} in the configuration"))
+        })
+    }
+
+    pub(super) fn sandbox(&self, setup: &ConnectionSetup) -> Sandbox {
+        Sandbox::new(Arc::clone(&self.engine), setup.limits.clone())
+    }
+
+    pub(super) fn run_of(&self, setup: &ConnectionSetup, id: &str) -> Result<Run, RunFailure> {
+        let settings = serde_json::to_string(&setup.settings)
+            .map_err(|error| RunFailure::failed(format!("the settings of {} cannot be written: {error}", setup.id)))?;
+        Ok(Run {
+            id: id.to_owned(),
+            source: SourceEnd {
+                vendor: "jumpcloud".to_owned(),
+                base_url: setup.source_base_url.clone(),
+                directory: setup.directory.clone(),
+            },
+            target: TargetEnd { vendor: setup.vendor.to_owned(), base_url: setup.target_base_url.clone() },
+            settings,
+            seed: rand::rng().random(),
+        })
+    }
+
+    pub(super) fn host(
+        &self,
+        setup: &ConnectionSetup,
+        run: &str,
+        phase: Phase,
+        permit: Arc<dyn WritePermit>,
+        access: Access,
+    ) -> (Arc<RunHost>, Arc<RunRecorder>) {
+        let recorder = Arc::new(RunRecorder::new(setup.id.clone(), Arc::clone(&self.observer)));
+        let gate = Gate::new(GateParts {
+            policy: Policy::new(phase, setup.bases.clone(), setup.rules.clone()),
+            permit,
+            credentials: Arc::clone(&setup.credentials),
+            connections: Arc::clone(&setup.connections),
+            recorder: Arc::clone(&recorder) as Arc<dyn crate::egress::recorder::Recorder>,
+            limits: setup.egress_limits.clone(),
+        });
+        let host = RunHost {
+            run: run.to_owned(),
+            connection: setup.id.clone(),
+            directory: setup.directory_key.clone(),
+            store: Arc::clone(&self.store),
+            gate,
+            observer: Arc::clone(&self.observer),
+            access,
+        };
+        (Arc::new(host), recorder)
+    }
+
+    pub(super) async fn start(&self, setup: &ConnectionSetup, kind: RunKind, plan: Option<&str>) -> Result<String, RunFailure> {
+        let run = new_run_id();
+        self.store
+            .start_run(&NewRun {
+                id: run.clone(),
+                connection: setup.id.clone(),
+                kind,
+                plan: plan.map(ToOwned::to_owned),
+            })
+            .await?;
+        Ok(run)
+    }
+
+    /// Records how a run ended; a store that fails then must not hide what happened before.
+    pub(super) async fn end(&self, run: &str, result: RunResult, message: &str, recorder: &RunRecorder, usage: Usage) {
+        let counters = serde_json::json!({ "requests": recorder.counts(), "usage": usage });
+        if let Err(error) = self.store.end_run(run, &RunEnd::new(result, message), &counters).await {
+            tracing::warn!(%error, run, "the end of a run could not be recorded");
+        }
+    }
+
+    /// What a person is told of a run that failed: the host knows more of a refusal than the component does.
+    pub(super) fn failure(error: RunError, recorder: &RunRecorder) -> RunFailure {
+        use groupcast_guest::failure::FailureKind;
+        let refusal = recorder.refusal();
+        match (error, refusal) {
+            (RunError::Failed(failure), Some(refusal)) if failure.kind == FailureKind::Denied => {
+                let mut told = RunFailure::of_failure(failure);
+                told.message = refusal;
+                told
+            }
+            (error, _) => error.into(),
+        }
+    }
+
+    /// Can everything that a sync needs be reached and read, and who is at risk? Never writes.
+    ///
+    /// # Errors
+    /// If the component itself fails; what is wrong with credentials or directories is a finding.
+    pub async fn check(&self, connection: &ConnectionName, cancel: &CancellationToken) -> Result<CheckReport, RunFailure> {
+        let setup = self.setup(connection)?;
+        let run = self.start(setup, RunKind::Check, None).await?;
+        let (host, recorder) = self.host(setup, &run, Phase::Reads, Arc::new(NoPermit), Access::Look);
+        let mut findings = Vec::new();
+        // What needs the credential itself only the host can find out: the component never sees one.
+        for credential in ["jumpcloud", setup.vendor] {
+            if let Err(error) = setup.credentials.header(credential, None).await {
+                findings.push(Finding {
+                    severity: Severity::Problem,
+                    code: "credential".to_owned(),
+                    place: credential.to_owned(),
+                    message: error.to_string(),
+                    vendor: None,
+                });
+            }
+        }
+        if !findings.is_empty() {
+            self.end(&run, RunResult::Failed, "a credential cannot be used", &recorder, Usage::default()).await;
+            return Ok(CheckReport { run, findings, requests: recorder.counts() });
+        }
+        let services: Arc<dyn RunServices> = host;
+        let asked = self.run_of(setup, &run)?;
+        match self.sandbox(setup).check(&self.plugin, services, cancel.clone(), &asked).await {
+            Ok((found, usage)) => {
+                findings.extend(found);
+                let problems = findings.iter().any(|finding| finding.severity == Severity::Problem);
+                let result = if problems { RunResult::Failed } else { RunResult::Done };
+                self.end(&run, result, &format!("{} findings", findings.len()), &recorder, usage).await;
+                Ok(CheckReport { run, findings, requests: recorder.counts() })
+            }
+            Err(error) => {
+                let failure = Self::failure(error, &recorder);
+                self.end(&run, RunResult::Failed, &failure.to_string(), &recorder, Usage::default()).await;
+                Err(failure)
+            }
+        }
+    }
+
+    /// Reads both sides and keeps the plan. Never writes to a vendor.
+    ///
+    /// # Errors
+    /// If something could not be read, or the plan not be kept.
+    pub async fn plan(&self, connection: &ConnectionName, cancel: &CancellationToken) -> Result<PlanOutcome, RunFailure> {
+        let setup = self.setup(connection)?;
+        self.store.see_managed(&setup.id, setup.settings.managed).await?;
+        let run = self.start(setup, RunKind::Plan, None).await?;
+        let access = Access::Plan { staged: AsyncMutex::default() };
+        let (host, recorder) = self.host(setup, &run, Phase::Reads, Arc::new(NoPermit), access);
+        let services: Arc<dyn RunServices> = Arc::clone(&host) as Arc<dyn RunServices>;
+        let asked = self.run_of(setup, &run)?;
+        let planned = self.sandbox(setup).plan(&self.plugin, services, cancel.clone(), &asked).await;
+        let (summary, usage) = match planned {
+            Ok(planned) => planned,
+            Err(error) => {
+                let failure = Self::failure(error, &recorder);
+                if let Err(error) = self.store.drop_staged(&run).await {
+                    tracing::warn!(%error, run, "what a failed plan left could not be dropped");
+                }
+                self.end(&run, RunResult::Failed, &failure.to_string(), &recorder, Usage::default()).await;
+                return Err(failure);
+            }
+        };
+        host.flush().await?;
+        let record = self
+            .store
+            .seal_plan(&NewPlan {
+                run: run.clone(),
+                connection: setup.id.clone(),
+                directory: setup.directory_key.clone(),
+                summary: serde_json::to_value(summary).unwrap_or_default(),
+                lifetime: None,
+            })
+            .await?;
+        self.store.set_run_plan(&run, &record.hash).await?;
+        let plan = self.stored(setup, &record).await?;
+        let result = if plan.has_work() || plan.has_held() { RunResult::ChangesPending } else { RunResult::Done };
+        let message = format!("{} operations planned, {} held", summary.operations, summary.held);
+        self.end(&run, result, &message, &recorder, usage).await;
+        Ok(PlanOutcome { run, plan, summary, requests: recorder.counts(), usage })
+    }
+
+    /// A plan with its parts read back.
+    pub(super) async fn stored(&self, setup: &ConnectionSetup, record: &PlanRecord) -> Result<StoredPlan, RunFailure> {
+        let mut parts = Vec::new();
+        for part in self.store.parts(&setup.directory_key, &record.hash).await? {
+            let bytes = self.store.part_bytes(&setup.directory_key, &record.hash, part.position).await?;
+            parts.push(Part::from_bytes(&bytes).map_err(|reason| {
+                RunFailure::failed(format!("part {} of plan {} does not read: {reason}", part.position, record.hash))
+            })?);
+        }
+        Ok(StoredPlan {
+            hash: record.hash.clone(),
+            parts,
+            created: record.created_at,
+            expires: record.expires_at,
+        })
+    }
+
+    /// Plans, and applies what is within limits, unless the connection is new (plan-only).
+    ///
+    /// # Errors
+    /// As [`Self::plan`] and [`Self::apply`].
+    pub async fn sync(&self, connection: &ConnectionName, cancel: &CancellationToken) -> Result<SyncOutcome, RunFailure> {
+        let setup = self.setup(connection)?;
+        let plan = self.plan(connection, cancel).await?;
+        if !plan.plan.has_work() {
+            if plan.plan.has_held() {
+                let why = "all changes are held".to_owned();
+                return Ok(SyncOutcome::Planned { plan, why });
+            }
+            self.store.record_success(&setup.id).await?;
+            return Ok(SyncOutcome::Nothing(plan));
+        }
+        if self.store.connection(&setup.id).await?.mode == Mode::PlanOnly {
+            let why = format!(
+                "{connection} only plans until a plan of it was approved: look at the plan, then run \
+                 `groupcast apply --connection {connection} --plan {}`",
+                plan.plan.hash.get(..12).unwrap_or_default()
+            );
+            return Ok(SyncOutcome::Planned { plan, why });
+        }
+        let apply = self.apply(connection, &plan.plan.hash, Selection::default(), cancel).await?;
+        Ok(SyncOutcome::Applied { plan, apply })
+    }
+
+    /// Why a person is (not) in a group, or why a group is in its state. Never writes.
+    ///
+    /// # Errors
+    /// If something could not be read.
+    pub async fn why(
+        &self,
+        connection: &ConnectionName,
+        person: Option<&str>,
+        group: &str,
+        cancel: &CancellationToken,
+    ) -> Result<Explanation, RunFailure> {
+        let setup = self.setup(connection)?;
+        let run = new_run_id();
+        let (host, recorder) = self.host(setup, &run, Phase::Reads, Arc::new(NoPermit), Access::Look);
+        let question = Question { person: person.map(ToOwned::to_owned), group: group.to_owned() };
+        let asked = self.run_of(setup, &run)?;
+        self.sandbox(setup)
+            .explain(&self.plugin, host, cancel.clone(), &asked, &question)
+            .await
+            .map(|(explanation, _)| explanation)
+            .map_err(|error| Self::failure(error, &recorder))
+    }
+
+    /// The latest runs.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn runs(&self, limit: usize) -> Result<Vec<RunRecord>, RunFailure> {
+        let limit = u32::try_from(limit).unwrap_or(u32::MAX);
+        Ok(self.store.runs(&RunQuery { limit, ..RunQuery::default() }).await?)
+    }
+}
+
+/// Sortable by time, unique among processes.
+fn new_run_id() -> String {
+    let now = chrono::Utc::now().format("%Y%m%dT%H%M%S%3f");
+    format!("{now}-{:08x}", rand::rng().random::<u32>())
+}

@@ -1,0 +1,113 @@
+//! Holding a directory while a run writes to it (R48): renewed in the background, given back at the end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
+
+use crate::egress::permit::{Lease as Fresh, SystemBootClock};
+use crate::store::{DirectoryKey, Lease, LeaseAnswer, Store};
+
+use super::RunFailure;
+
+/// How long a lease lives without being renewed.
+const LIFE: Duration = Duration::from_secs(60);
+/// How often it is renewed.
+const RENEWAL: Duration = Duration::from_secs(15);
+
+/// A directory held by this process.
+pub(super) struct HeldLease {
+    /// What the permit looks at.
+    pub(super) fresh: Arc<Fresh>,
+    lease: Arc<Mutex<Lease>>,
+    store: Arc<dyn Store>,
+    stop: CancellationToken,
+    renewal: tokio::task::JoinHandle<()>,
+}
+
+impl HeldLease {
+    /// Takes the directory, or says who has it and until when.
+    pub(super) async fn acquire(
+        store: Arc<dyn Store>,
+        directory: &DirectoryKey,
+        holder: &str,
+        longest_request: Duration,
+    ) -> Result<Self, RunFailure> {
+        let life = span(LIFE);
+        let longest = span(longest_request);
+        let fresh = Arc::new(Fresh::new(Arc::new(SystemBootClock)));
+        let asked = fresh.before_renewal();
+        let lease = match store.acquire_lease(directory, holder, life, longest).await? {
+            LeaseAnswer::Granted(lease) => lease,
+            LeaseAnswer::Held { holder, free_at } => {
+                return Err(RunFailure::refused(format!(
+                    "another run ({holder}) is at work in this directory; it holds it until {} at the latest: wait \
+                     for it to end, then try again",
+                    free_at.format("%Y-%m-%d %H:%M:%S UTC")
+                )));
+            }
+        };
+        fresh.renewed(asked, LIFE);
+        let lease = Arc::new(Mutex::new(lease));
+        let stop = CancellationToken::new();
+        let renewal = tokio::spawn(renew(
+            Arc::clone(&store),
+            Arc::clone(&lease),
+            Arc::clone(&fresh),
+            stop.clone(),
+            longest,
+        ));
+        Ok(Self { fresh, lease, store, stop, renewal })
+    }
+
+    /// The lease as the store knows it.
+    pub(super) async fn current(&self) -> Lease {
+        self.lease.lock().await.clone()
+    }
+
+    /// Gives the directory back. Only once no request is on the wire.
+    pub(super) async fn release(self) {
+        self.stop.cancel();
+        let _ = self.renewal.await;
+        self.fresh.lost();
+        let lease = self.lease.lock().await.clone();
+        if let Err(error) = self.store.release_lease(&lease).await {
+            tracing::warn!(%error, "the lease could not be given back; it runs out by itself");
+        }
+    }
+}
+
+async fn renew(
+    store: Arc<dyn Store>,
+    lease: Arc<Mutex<Lease>>,
+    fresh: Arc<Fresh>,
+    stop: CancellationToken,
+    longest: chrono::Duration,
+) {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(RENEWAL) => {}
+        }
+        let held = lease.lock().await.clone();
+        let asked = fresh.before_renewal();
+        match store.renew_lease(&held, span(LIFE), longest).await {
+            Ok(renewed) => {
+                *lease.lock().await = renewed;
+                fresh.renewed(asked, LIFE);
+            }
+            Err(crate::store::StoreError::LeaseLost { .. }) => {
+                tracing::warn!("the directory's lease was lost; no further write starts");
+                fresh.lost();
+                return;
+            }
+            // The store may be busy; the lease lapses by itself if this goes on.
+            Err(error) => tracing::warn!(%error, "the lease could not be renewed; trying again"),
+        }
+    }
+}
+
+fn span(duration: Duration) -> chrono::Duration {
+    chrono::Duration::from_std(duration).unwrap_or(chrono::Duration::seconds(60))
+}

@@ -1,0 +1,26 @@
+//! Runs: the verbs of Groupcast (check, plan, apply, sync, undo, why) over the sandbox, the gate and the store.
+//!
+//! [`Groupcast`] is the façade that the command line and the service speak to. What may not enter: clap, terminals,
+//! HTTP servers; and anything that decides about groups, which is the component's business.
+
+mod apply;
+mod groupcast;
+mod host;
+mod lease;
+mod observer;
+mod outcome;
+mod recorder;
+mod setup;
+mod undo;
+
+pub use groupcast::{Groupcast, OpenError, OpenOptions, UnknownConnection};
+pub use observer::{NoObserver, Observer};
+pub use outcome::{
+    ApplyOutcome, CheckReport, OperationOutcome, PlanOutcome, RunFailure, RunFailureKind, Selection, StoredPlan,
+    SyncOutcome,
+};
+pub use recorder::{RequestCounts, VendorCounts};
+pub use setup::{ConnectionSetup, SetupError};
+
+/// A connection's name: `tenant/connection`.
+pub type ConnectionName = crate::store::ConnectionId;

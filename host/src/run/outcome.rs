@@ -1,0 +1,206 @@
+//! What the verbs answer.
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use groupcast_guest::engine::{Finding, PlanSummary, Report};
+use groupcast_guest::failure::{Failure, FailureKind, VendorAnswer};
+use groupcast_guest::plan::part::{Operation, Part};
+
+use crate::ledger::Settlement;
+use crate::plugin::{RunError, Usage};
+use crate::store::StoreError;
+
+use super::recorder::RequestCounts;
+
+/// What `check` found.
+#[derive(Debug, Clone)]
+pub struct CheckReport {
+    /// The run.
+    pub run: String,
+    /// The host's own findings (credentials) first, then the component's.
+    pub findings: Vec<Finding>,
+    /// What was asked of the vendors.
+    pub requests: RequestCounts,
+}
+
+/// A plan as the store keeps it.
+#[derive(Debug, Clone)]
+pub struct StoredPlan {
+    /// Its hash (R44).
+    pub hash: String,
+    /// Its parts in order.
+    pub parts: Vec<Part>,
+    /// When it was made.
+    pub created: DateTime<Utc>,
+    /// Until when it can be approved and applied.
+    pub expires: DateTime<Utc>,
+}
+
+impl StoredPlan {
+    /// Whether applying it would change anything: at the vendor, or in the ledger.
+    pub fn has_work(&self) -> bool {
+        self.parts.iter().any(|part| part.has_writes() || !part.notes.is_empty())
+    }
+
+    /// Whether anything waits for approval that an approval can release.
+    pub fn has_held(&self) -> bool {
+        self.parts.iter().any(|part| part.held.iter().any(|held| held.approvable))
+    }
+}
+
+/// What `plan` answers.
+#[derive(Debug, Clone)]
+pub struct PlanOutcome {
+    /// The run that made it.
+    pub run: String,
+    /// The plan.
+    pub plan: StoredPlan,
+    /// Its totals.
+    pub summary: PlanSummary,
+    /// What was asked of the vendors.
+    pub requests: RequestCounts,
+    /// What the component used.
+    pub usage: Usage,
+}
+
+/// Which parts of a plan are approved.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// Source groups by ID or name; none is all.
+    pub groups: Option<Vec<String>>,
+    /// Whether what these groups hold back is released too.
+    pub release_held: bool,
+}
+
+/// What became of one operation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OperationOutcome {
+    /// Source group ID.
+    pub group: String,
+    /// What.
+    pub operation: Operation,
+    /// How it ended; none where the run was cut short before it was known.
+    pub settlement: Option<Settlement>,
+    /// The vendor's HTTP status.
+    pub status: Option<u16>,
+    /// The vendor's reason.
+    pub reason: Option<String>,
+    /// The vendor's request ID.
+    pub request_id: Option<String>,
+}
+
+/// What `apply` answers.
+#[derive(Debug, Clone)]
+pub struct ApplyOutcome {
+    /// The run.
+    pub run: String,
+    /// The plan that was applied: another than asked for where held operations were released.
+    pub hash: String,
+    /// Totals.
+    pub report: Report,
+    /// Each operation.
+    pub outcomes: Vec<OperationOutcome>,
+    /// What was asked of the vendors.
+    pub requests: RequestCounts,
+    /// What the component used.
+    pub usage: Usage,
+}
+
+/// What `sync` answers.
+#[derive(Debug, Clone)]
+pub enum SyncOutcome {
+    /// Source and target are in step.
+    Nothing(PlanOutcome),
+    /// There are changes, and they wait: the connection is plan-only, or all of them are held.
+    Planned {
+        /// The plan.
+        plan: PlanOutcome,
+        /// Why they wait, for a person.
+        why: String,
+    },
+    /// Changes were made.
+    Applied {
+        /// The plan.
+        plan: PlanOutcome,
+        /// What became of it.
+        apply: ApplyOutcome,
+    },
+}
+
+/// Whether somebody said no, or something broke.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunFailureKind {
+    /// Refused: a rule, a permit, a missing approval, an unsafe configuration (exit code 3).
+    Refused,
+    /// Failed: a vendor, the network, a credential, the component (exit code 4).
+    Failed,
+}
+
+/// Why a verb did not do its work: what happened, to what, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct RunFailure {
+    /// Refused or failed.
+    pub kind: RunFailureKind,
+    /// For a person.
+    pub message: String,
+    /// The vendor's answer, where one is behind it.
+    pub vendor: Option<VendorAnswer>,
+}
+
+impl fmt::Display for RunFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        if let Some(answer) = &self.vendor {
+            write!(f, " (the vendor answered {}", answer.status)?;
+            if !answer.reason.is_empty() {
+                write!(f, " {}", answer.reason)?;
+            }
+            if let Some(id) = &answer.request_id {
+                write!(f, ", request {id}")?;
+            }
+            f.write_str(")")?;
+        }
+        Ok(())
+    }
+}
+
+impl RunFailure {
+    /// Somebody said no.
+    pub fn refused(message: impl Into<String>) -> Self {
+        Self { kind: RunFailureKind::Refused, message: message.into(), vendor: None }
+    }
+
+    /// Something broke.
+    pub fn failed(message: impl Into<String>) -> Self {
+        Self { kind: RunFailureKind::Failed, message: message.into(), vendor: None }
+    }
+
+    pub(super) fn of_failure(failure: Failure) -> Self {
+        let kind = match failure.kind {
+            FailureKind::Denied | FailureKind::Configuration | FailureKind::Cancelled => RunFailureKind::Refused,
+            FailureKind::Transient
+            | FailureKind::Throttled(_)
+            | FailureKind::Unauthorized
+            | FailureKind::Vendor
+            | FailureKind::Host => RunFailureKind::Failed,
+        };
+        Self { kind, message: format!("{}: {}", failure.place, failure.message), vendor: failure.vendor }
+    }
+}
+
+impl From<RunError> for RunFailure {
+    fn from(error: RunError) -> Self {
+        match error {
+            RunError::Failed(failure) => Self::of_failure(failure),
+            RunError::Cancelled => Self::refused(error.to_string()),
+            other => Self::failed(other.to_string()),
+        }
+    }
+}
+
+impl From<StoreError> for RunFailure {
+    fn from(error: StoreError) -> Self {
+        Self::failed(error.to_string())
+    }
+}

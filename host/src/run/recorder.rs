@@ -1,0 +1,93 @@
+//! Counts what a run asks of the vendors, and tells the observer.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::{Deserialize, Serialize};
+
+use super::{ConnectionName, Observer};
+use crate::egress::recorder::{Recorder, Refused, Sent};
+
+/// What one vendor was asked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VendorCounts {
+    /// Requests, batches counted once.
+    pub requests: u64,
+    /// Of these, batches.
+    pub batches: u64,
+    /// Parts of batches.
+    pub parts: u64,
+    /// Operations carried by requests and parts: what changed something, or tried to.
+    pub writes: u64,
+    /// Answers of 429, and 403 or 503 that ask for a pause are not told apart here.
+    pub throttled: u64,
+}
+
+/// What each vendor was asked, by its name.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestCounts {
+    /// `jumpcloud`, `google`, `entra`.
+    pub vendors: BTreeMap<String, VendorCounts>,
+}
+
+impl RequestCounts {
+    /// All requests.
+    pub fn requests(&self) -> u64 {
+        self.vendors.values().map(|vendor| vendor.requests).sum()
+    }
+
+    /// All operations sent.
+    pub fn writes(&self) -> u64 {
+        self.vendors.values().map(|vendor| vendor.writes).sum()
+    }
+}
+
+/// The recorder of one run.
+pub(super) struct RunRecorder {
+    connection: ConnectionName,
+    observer: Arc<dyn Observer>,
+    counts: Mutex<RequestCounts>,
+    refusal: Mutex<Option<String>>,
+}
+
+impl RunRecorder {
+    pub(super) fn new(connection: ConnectionName, observer: Arc<dyn Observer>) -> Self {
+        Self { connection, observer, counts: Mutex::default(), refusal: Mutex::default() }
+    }
+
+    pub(super) fn counts(&self) -> RequestCounts {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The first refusal: the component only learns *that* it was refused, a person learns why.
+    pub(super) fn refusal(&self) -> Option<String> {
+        self.refusal.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Recorder for RunRecorder {
+    fn sent(&self, sent: &Sent) {
+        {
+            let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+            let vendor = counts.vendors.entry(sent.vendor.to_string()).or_default();
+            vendor.requests += 1;
+            vendor.batches += u64::from(!sent.parts.is_empty());
+            vendor.parts += sent.parts.len() as u64;
+            vendor.writes += sent.operations.len() as u64;
+            vendor.throttled += u64::from(sent.status == Some(429));
+        }
+        self.observer.sent(&self.connection, sent);
+    }
+
+    fn refused(&self, refused: &Refused) {
+        tracing::warn!(
+            connection = %self.connection, method = refused.method, url = refused.url, reason = refused.reason,
+            "a request was refused"
+        );
+        self.refusal
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get_or_insert_with(|| format!("{} {}: {}", refused.method, refused.url, refused.reason));
+        self.observer.refused(&self.connection, refused);
+    }
+}
