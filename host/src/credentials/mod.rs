@@ -174,3 +174,6 @@ mod tests {
         assert!(SecretHeaderValue::public("org").secrets().is_none());
     }
 }
+
+#[cfg(test)]
+mod exchange_tests;

@@ -30,7 +30,8 @@ struct Server {
 
 /// A TLS server for `vendor.example` that answers every request with the HTTP version it saw.
 async fn server(alpn: &[&[u8]]) -> Server {
-    let CertifiedKey { cert, signing_key } = generate_simple_self_signed(vec!["vendor.example".to_owned()]).unwrap();
+    let CertifiedKey { cert, signing_key } =
+        generate_simple_self_signed(vec!["vendor.example".to_owned()]).unwrap();
     let key = PrivateKeyDer::from_pem_slice(signing_key.serialize_pem().as_bytes()).unwrap();
     let mut config =
         rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
@@ -55,7 +56,10 @@ async fn server(alpn: &[&[u8]]) -> Server {
                     return;
                 };
                 let service = service_fn(|request: Request<Incoming>| async move {
-                    let host = request.headers().get("host").map(|host| host.to_str().unwrap().to_owned());
+                    let host = request
+                        .headers()
+                        .get("host")
+                        .map(|host| host.to_str().unwrap().to_owned());
                     let place = host.or_else(|| request.uri().authority().map(ToString::to_string));
                     let text = format!("{:?} {}", request.version(), place.unwrap_or_default());
                     Ok::<_, hyper::Error>(Response::new(Full::new(Bytes::from(text))))
@@ -83,7 +87,12 @@ fn connections(address: SocketAddr, ca_pem: Option<Vec<u8>>, allowed: &[&str]) -
 
 fn get() -> (Origin, Request<Bytes>) {
     let origin = Origin::base("https://vendor.example").unwrap();
-    (origin, Request::get("https://vendor.example/x").body(Bytes::new()).unwrap())
+    (
+        origin,
+        Request::get("https://vendor.example/x")
+            .body(Bytes::new())
+            .unwrap(),
+    )
 }
 
 #[tokio::test]

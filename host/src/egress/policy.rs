@@ -37,18 +37,16 @@ pub enum PolicyRefusal {
     Method(String),
     /// No rule grants it.
     #[error(
-        "{method} {path} at {credential} is not granted to this component; if it should be, add to the configuration:\n\n\
-         {rule}"
+        "{} {path} at {} is not granted to this component; if it should be, add to the configuration:\n\n\
+         {rule}",
+        rule.method,
+        rule.credential
     )]
     NoRule {
-        /// Method.
-        method: String,
         /// Path.
         path: String,
-        /// Credential.
-        credential: String,
         /// What to add.
-        rule: Rule,
+        rule: Box<Rule>,
     },
     /// A write where only reads may pass.
     #[error(
@@ -145,16 +143,14 @@ impl Policy {
             return Ok(());
         }
         Err(PolicyRefusal::NoRule {
-            method: method.to_owned(),
             path: path.as_str().to_owned(),
-            credential: credential.to_owned(),
-            rule: Rule {
+            rule: Box::new(Rule {
                 credential: credential.to_owned(),
                 method: method.to_owned(),
                 path: path.as_str().to_owned(),
                 writes: writes.unwrap_or(self.phase == Phase::Writes),
                 batch,
-            },
+            }),
         })
     }
 }
