@@ -49,7 +49,8 @@ pub struct Binding {
 pub struct BindingDetails {
     /// The source group's name when last applied.
     pub name: String,
-    /// Whether the source group had an email when last applied (R13 acts on present -> absent).
+    /// Whether the source group had an email when last managed (R13 acts on present -> absent). A release keeps
+    /// it, so that a release for want of an email is told from one by unbinding.
     pub had_email: bool,
     /// Earlier targets that people are still being moved away from (R14, R15): target ID -> its key.
     pub moving_from: BTreeMap<String, String>,

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::complete::Complete;
+use crate::complete::{Complete, Shortfall};
 use crate::ledger::{Binding, Membership};
 
 /// A read that may have fallen short. Only [`Reading::Complete`] can lead to removals (R42).
@@ -34,6 +34,37 @@ impl<T> Reading<T> {
         match self {
             Self::Complete(whole) => Some(whole),
             Self::Partial { .. } => None,
+        }
+    }
+
+    /// Why it is not whole, where it is not.
+    pub fn shortfall(&self) -> Option<&str> {
+        match self {
+            Self::Complete(_) => None,
+            Self::Partial { reason, .. } => Some(reason),
+        }
+    }
+
+    /// The same reading of something derived.
+    pub fn map<U>(self, derive: impl FnOnce(T) -> U) -> Reading<U> {
+        match self {
+            Self::Complete(whole) => Reading::Complete(whole.map(derive)),
+            Self::Partial { seen, reason } => Reading::Partial {
+                seen: derive(seen),
+                reason,
+            },
+        }
+    }
+}
+
+impl<T> From<Result<Complete<Vec<T>>, Shortfall<T>>> for Reading<Vec<T>> {
+    fn from(judgement: Result<Complete<Vec<T>>, Shortfall<T>>) -> Self {
+        match judgement {
+            Ok(whole) => Self::Complete(whole),
+            Err(short) => Self::Partial {
+                seen: short.seen,
+                reason: short.reason.to_string(),
+            },
         }
     }
 }
@@ -227,6 +258,15 @@ pub enum TargetRules {
     Named,
 }
 
+/// How much text a target's group attributes hold, in characters; what is longer is cut. None: no limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TextLimits {
+    /// Of a display name.
+    pub name: Option<usize>,
+    /// Of a description (Google: 4096).
+    pub description: Option<usize>,
+}
+
 /// What all groups of a run share.
 #[derive(Debug, Clone)]
 pub struct World {
@@ -236,4 +276,6 @@ pub struct World {
     pub users: BTreeMap<String, SourceUser>,
     /// How they were found in the target.
     pub resolutions: BTreeMap<String, Resolution>,
+    /// How long the target's texts may be.
+    pub text: TextLimits,
 }

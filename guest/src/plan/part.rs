@@ -24,7 +24,8 @@ pub struct Part {
     pub target: Option<PartTarget>,
     /// Hash of what the part was planned from, blind to the part's own operations (R44).
     pub fingerprint: String,
-    /// What apply may do, in this order: create or update, then adds, then removals.
+    /// What apply may do, in this order: removals on the evidence of a person's own record (R49), create or
+    /// update, adds, other removals, and removals from an earlier target last (R15).
     pub operations: Vec<Operation>,
     /// What is held for approval (R6, R43) or left alone (R39), with the reason. Not approved with the part unless
     /// asked for.

@@ -1,0 +1,520 @@
+//! The state machine that every pager drives: it is fed the vendor's pages and says at the end whether
+//! they are the whole. What a vendor's end mark or count looks like stays in the vendor's own room.
+
+use std::collections::HashSet;
+
+use super::Complete;
+
+/// What a page says about the one after it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Next {
+    /// There is more, under this mark (a token, a link, an offset).
+    Token(String),
+    /// The vendor's own end mark.
+    End,
+}
+
+/// One page as a vendor's room hands it over.
+#[derive(Debug, Clone)]
+pub struct Page<T> {
+    /// The items, in the vendor's order.
+    pub items: Vec<T>,
+    /// What comes after it.
+    pub next: Next,
+    /// How many items there are in all; only where that count is authoritative, never a hint.
+    pub total: Option<u64>,
+    /// Whether the vendor cut the answer off at a limit of its own.
+    pub capped: bool,
+}
+
+impl<T> Page<T> {
+    /// A page without a count, not cut off.
+    pub fn new(items: Vec<T>, next: Next) -> Self {
+        Self {
+            items,
+            next,
+            total: None,
+            capped: false,
+        }
+    }
+
+    /// The same page with an authoritative count of all items.
+    #[must_use]
+    pub fn with_total(mut self, total: u64) -> Self {
+        self.total = Some(total);
+        self
+    }
+
+    /// The same page, cut off by a limit of the vendor's or not.
+    #[must_use]
+    pub fn with_cap(mut self, capped: bool) -> Self {
+        self.capped = capped;
+        self
+    }
+}
+
+/// How long a read may go on. A vendor that pages for ever must not keep a run for ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// Pages in all.
+    pub pages: usize,
+    /// Pages without an item that nevertheless announce another one.
+    pub empty_pages: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            pages: 100_000,
+            empty_pages: 100,
+        }
+    }
+}
+
+/// Why a read is not proven whole.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Incomplete {
+    /// The vendor pointed back to a page that was read already.
+    #[error("reading {what}: the vendor gave the page mark `{token}` twice; run again")]
+    RepeatedToken {
+        /// What was read.
+        what: String,
+        /// The mark.
+        token: String,
+    },
+    /// An item came twice, so that the pages shifted while they were read and another item may be missing.
+    #[error("reading {what}: `{key}` came twice, so that something else may be missing; run again")]
+    RepeatedItem {
+        /// What was read.
+        what: String,
+        /// The item's key.
+        key: String,
+    },
+    /// Fewer items than the vendor's own authoritative count.
+    #[error("reading {what}: {seen} came of the {total} that the vendor counts; run again")]
+    Fewer {
+        /// What was read.
+        what: String,
+        /// How many came.
+        seen: u64,
+        /// How many there are.
+        total: u64,
+    },
+    /// More items than the vendor's own authoritative count.
+    #[error("reading {what}: {seen} came although the vendor counts {total}; run again")]
+    More {
+        /// What was read.
+        what: String,
+        /// How many came.
+        seen: u64,
+        /// How many there are.
+        total: u64,
+    },
+    /// The authoritative count changed from one page to the next.
+    #[error("reading {what}: the vendor counted {first}, then {second} while it was read; run again")]
+    TotalChanged {
+        /// What was read.
+        what: String,
+        /// The count at first.
+        first: u64,
+        /// The count later.
+        second: u64,
+    },
+    /// The vendor cut the answer off.
+    #[error("reading {what}: the vendor cut the list off at a limit of its own, after {seen}")]
+    Capped {
+        /// What was read.
+        what: String,
+        /// How many came.
+        seen: u64,
+    },
+    /// A request failed.
+    #[error("reading {what}: {reason}")]
+    Failed {
+        /// What was read.
+        what: String,
+        /// The failure.
+        reason: String,
+    },
+    /// The read stopped before the vendor's end mark.
+    #[error("reading {what}: it stopped after {seen}, before the vendor's end mark")]
+    NoEnd {
+        /// What was read.
+        what: String,
+        /// How many came.
+        seen: u64,
+    },
+    /// A page came after the end mark.
+    #[error("reading {what}: a page came after the vendor's end mark; this is a defect of the reader")]
+    AfterEnd {
+        /// What was read.
+        what: String,
+    },
+    /// More pages than a read may take.
+    #[error("reading {what}: there was no end after {pages} pages")]
+    TooManyPages {
+        /// What was read.
+        what: String,
+        /// How many pages were read.
+        pages: usize,
+    },
+    /// Too many pages without an item.
+    #[error("reading {what}: {pages} pages were empty and still announced another one")]
+    TooManyEmptyPages {
+        /// What was read.
+        what: String,
+        /// How many pages were empty.
+        pages: usize,
+    },
+}
+
+/// What a read that is not proven whole leaves: what was seen and why that is not the whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shortfall<T> {
+    /// What was seen, each item once.
+    pub seen: Vec<T>,
+    /// Why it is not the whole.
+    pub reason: Incomplete,
+}
+
+/// Collects pages and judges them. Feed it every page, in order; then [`Collector::finish`].
+#[derive(Debug)]
+pub struct Collector<T> {
+    what: String,
+    key: fn(&T) -> String,
+    bounds: Bounds,
+    items: Vec<T>,
+    keys: HashSet<String>,
+    tokens: HashSet<String>,
+    total: Option<u64>,
+    pages: usize,
+    empty_pages: usize,
+    next: Option<Next>,
+    fault: Option<Incomplete>,
+}
+
+impl<T> Collector<T> {
+    /// A collector for `what` (for messages, such as `members of sales@example.com`), whose items are told
+    /// apart by `key`.
+    pub fn new(what: impl Into<String>, key: fn(&T) -> String) -> Self {
+        Self {
+            what: what.into(),
+            key,
+            bounds: Bounds::default(),
+            items: Vec::new(),
+            keys: HashSet::new(),
+            tokens: HashSet::new(),
+            total: None,
+            pages: 0,
+            empty_pages: 0,
+            next: None,
+            fault: None,
+        }
+    }
+
+    /// The same collector with other bounds.
+    #[must_use]
+    pub fn with_bounds(mut self, bounds: Bounds) -> Self {
+        self.bounds = bounds;
+        self
+    }
+
+    /// The mark of the page to ask for next; none at the beginning, at the end and after a fault.
+    pub fn next_token(&self) -> Option<&str> {
+        match (&self.fault, &self.next) {
+            (None, Some(Next::Token(token))) => Some(token),
+            _ => None,
+        }
+    }
+
+    /// Whether there is nothing more to ask for: the end was reached, or a fault makes going on pointless.
+    pub fn is_done(&self) -> bool {
+        self.fault.is_some() || self.next == Some(Next::End)
+    }
+
+    /// How many items were collected so far.
+    pub fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Whether nothing was collected so far.
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// Takes the next page. Its items are kept even where the page shows that the read is not whole: adds may go on
+    /// from what was seen.
+    ///
+    /// # Errors
+    /// Why the read cannot be whole any more. The first fault stays; later pages are not looked at.
+    pub fn feed(&mut self, page: Page<T>) -> Result<(), Incomplete> {
+        if let Some(fault) = &self.fault {
+            return Err(fault.clone());
+        }
+        if self.next == Some(Next::End) {
+            return self.refuse(Incomplete::AfterEnd {
+                what: self.what.clone(),
+            });
+        }
+        self.pages += 1;
+        let came_empty = page.items.is_empty();
+        let mut repeated = None;
+        for item in page.items {
+            let key = (self.key)(&item);
+            if self.keys.insert(key.clone()) {
+                self.items.push(item);
+            } else if repeated.is_none() {
+                repeated = Some(key);
+            }
+        }
+        if let Some(key) = repeated {
+            return self.refuse(Incomplete::RepeatedItem {
+                what: self.what.clone(),
+                key,
+            });
+        }
+        if page.capped {
+            return self.refuse(Incomplete::Capped {
+                what: self.what.clone(),
+                seen: self.seen(),
+            });
+        }
+        if let Some(second) = page.total {
+            match self.total {
+                Some(first) if first != second => {
+                    return self.refuse(Incomplete::TotalChanged {
+                        what: self.what.clone(),
+                        first,
+                        second,
+                    });
+                }
+                _ => self.total = Some(second),
+            }
+        }
+        self.turn(page.next, came_empty)
+    }
+
+    /// Takes note that a request failed. The first fault stays.
+    pub fn fail(&mut self, reason: impl Into<String>) {
+        if self.fault.is_none() {
+            self.fault = Some(Incomplete::Failed {
+                what: self.what.clone(),
+                reason: reason.into(),
+            });
+        }
+    }
+
+    /// The judgement.
+    ///
+    /// # Errors
+    /// What was seen and why it is not proven whole.
+    pub fn finish(self) -> Result<Complete<Vec<T>>, Shortfall<T>> {
+        let seen = self.seen();
+        let what = self.what;
+        let reason = match (self.fault, self.next, self.total) {
+            (Some(fault), _, _) => fault,
+            (None, Some(Next::End), Some(total)) if seen < total => Incomplete::Fewer { what, seen, total },
+            (None, Some(Next::End), Some(total)) if seen > total => Incomplete::More { what, seen, total },
+            (None, Some(Next::End), _) => return Ok(Complete(self.items)),
+            (None, _, _) => Incomplete::NoEnd { what, seen },
+        };
+        Err(Shortfall {
+            seen: self.items,
+            reason,
+        })
+    }
+
+    fn turn(&mut self, next: Next, came_empty: bool) -> Result<(), Incomplete> {
+        if let Next::Token(token) = &next {
+            if came_empty {
+                self.empty_pages += 1;
+            }
+            if !self.tokens.insert(token.clone()) {
+                return self.refuse(Incomplete::RepeatedToken {
+                    what: self.what.clone(),
+                    token: token.clone(),
+                });
+            }
+            if self.empty_pages > self.bounds.empty_pages {
+                return self.refuse(Incomplete::TooManyEmptyPages {
+                    what: self.what.clone(),
+                    pages: self.empty_pages,
+                });
+            }
+            if self.pages >= self.bounds.pages {
+                return self.refuse(Incomplete::TooManyPages {
+                    what: self.what.clone(),
+                    pages: self.pages,
+                });
+            }
+        }
+        self.next = Some(next);
+        Ok(())
+    }
+
+    fn refuse(&mut self, fault: Incomplete) -> Result<(), Incomplete> {
+        self.fault = Some(fault.clone());
+        Err(fault)
+    }
+
+    fn seen(&self) -> u64 {
+        u64::try_from(self.items.len()).unwrap_or(u64::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn collector() -> Collector<u32> {
+        Collector::new("numbers", u32::to_string)
+    }
+
+    fn token(mark: &str) -> Next {
+        Next::Token(mark.to_owned())
+    }
+
+    #[test]
+    fn r42_the_end_mark_is_what_ends_a_read_and_short_or_empty_pages_are_not() {
+        let mut pages = collector();
+        pages.feed(Page::new(vec![1, 2], token("a"))).unwrap();
+        pages.feed(Page::new(vec![], token("b"))).unwrap();
+        assert_eq!(pages.next_token(), Some("b"));
+        assert!(!pages.is_done());
+        pages.feed(Page::new(vec![3], Next::End)).unwrap();
+        assert!(pages.is_done());
+        assert_eq!(pages.finish().unwrap().get(), &[1, 2, 3]);
+    }
+
+    #[test]
+    fn r42_a_repeated_token_is_refused_and_what_was_seen_is_kept() {
+        let mut pages = collector();
+        pages.feed(Page::new(vec![1], token("a"))).unwrap();
+        let fault = pages.feed(Page::new(vec![2], token("a"))).unwrap_err();
+        assert!(matches!(fault, Incomplete::RepeatedToken { .. }));
+        assert_eq!(pages.next_token(), None);
+        let short = pages.finish().unwrap_err();
+        assert_eq!(short.seen, [1, 2]);
+        assert!(short.reason.to_string().contains("twice"));
+    }
+
+    #[test]
+    fn r42_a_repeated_item_is_refused() {
+        let mut pages = collector();
+        pages.feed(Page::new(vec![1, 2], token("a"))).unwrap();
+        let fault = pages.feed(Page::new(vec![2, 3], Next::End)).unwrap_err();
+        assert!(matches!(fault, Incomplete::RepeatedItem { .. }));
+        assert_eq!(pages.finish().unwrap_err().seen, [1, 2, 3]);
+    }
+
+    #[test]
+    fn r42_an_authoritative_count_must_agree() {
+        for (total, fewer) in [(3, true), (1, false)] {
+            let mut pages = collector();
+            pages
+                .feed(Page::new(vec![1, 2], Next::End).with_total(total))
+                .unwrap();
+            let reason = pages.finish().unwrap_err().reason;
+            assert_eq!(matches!(reason, Incomplete::Fewer { .. }), fewer);
+            assert_eq!(matches!(reason, Incomplete::More { .. }), !fewer);
+        }
+        let mut pages = collector();
+        pages.feed(Page::new(vec![1], token("a")).with_total(2)).unwrap();
+        let fault = pages
+            .feed(Page::new(vec![2], Next::End).with_total(3))
+            .unwrap_err();
+        assert!(matches!(fault, Incomplete::TotalChanged { .. }));
+    }
+
+    #[test]
+    fn r42_a_cap_a_failure_and_a_missing_end_are_each_refused() {
+        let mut capped = collector();
+        assert!(capped.feed(Page::new(vec![1], Next::End).with_cap(true)).is_err());
+        assert!(matches!(
+            capped.finish().unwrap_err().reason,
+            Incomplete::Capped { .. }
+        ));
+
+        let mut failed = collector();
+        failed.feed(Page::new(vec![1], token("a"))).unwrap();
+        failed.fail("the vendor answered 500");
+        assert!(failed.feed(Page::new(vec![2], Next::End)).is_err());
+        assert!(failed.finish().unwrap_err().reason.to_string().contains("500"));
+
+        let mut unended = collector();
+        unended.feed(Page::new(vec![1], token("a"))).unwrap();
+        assert!(matches!(
+            unended.finish().unwrap_err().reason,
+            Incomplete::NoEnd { seen: 1, .. }
+        ));
+        assert!(matches!(
+            collector().finish().unwrap_err().reason,
+            Incomplete::NoEnd { seen: 0, .. }
+        ));
+    }
+
+    #[test]
+    fn r42_a_page_after_the_end_spoils_the_read() {
+        let mut pages = collector();
+        pages.feed(Page::new(vec![1], Next::End)).unwrap();
+        assert!(matches!(
+            pages.feed(Page::new(vec![2], Next::End)),
+            Err(Incomplete::AfterEnd { .. })
+        ));
+        assert!(pages.finish().is_err());
+    }
+
+    #[test]
+    fn pages_and_empty_pages_are_bounded() {
+        let mut long = collector().with_bounds(Bounds {
+            pages: 2,
+            empty_pages: 9,
+        });
+        long.feed(Page::new(vec![1], token("a"))).unwrap();
+        let fault = long.feed(Page::new(vec![2], token("b"))).unwrap_err();
+        assert!(matches!(fault, Incomplete::TooManyPages { pages: 2, .. }));
+
+        let mut empty = collector().with_bounds(Bounds {
+            pages: 9,
+            empty_pages: 1,
+        });
+        empty.feed(Page::new(vec![], token("a"))).unwrap();
+        let fault = empty.feed(Page::new(vec![], token("b"))).unwrap_err();
+        assert!(matches!(fault, Incomplete::TooManyEmptyPages { pages: 2, .. }));
+    }
+
+    proptest! {
+        #[test]
+        fn r42_any_cut_into_pages_gives_every_item_once(sizes in proptest::collection::vec(0usize..5, 1..20)) {
+            let mut pages = collector();
+            let mut number = 0u32;
+            for (index, size) in sizes.iter().enumerate() {
+                let items: Vec<u32> = (0..*size).map(|_| { number += 1; number }).collect();
+                let next = if index + 1 == sizes.len() { Next::End } else { token(&index.to_string()) };
+                pages.feed(Page::new(items, next)).unwrap();
+            }
+            let whole = pages.finish().unwrap();
+            prop_assert_eq!(whole.get().clone(), (1..=number).collect::<Vec<_>>());
+        }
+
+        #[test]
+        fn r42_a_read_without_its_last_page_is_never_whole(
+            sizes in proptest::collection::vec(0usize..5, 1..20),
+            fail in any::<bool>(),
+        ) {
+            let mut pages = collector();
+            let mut number = 0u32;
+            for (index, size) in sizes.iter().enumerate() {
+                let items: Vec<u32> = (0..*size).map(|_| { number += 1; number }).collect();
+                pages.feed(Page::new(items, token(&index.to_string()))).unwrap();
+            }
+            if fail {
+                pages.fail("the connection broke");
+            }
+            let short = pages.finish().unwrap_err();
+            prop_assert_eq!(short.seen.len(), number as usize);
+        }
+    }
+}

@@ -1,0 +1,551 @@
+//! One group's part while it is made: from standing, course and merges to a part without its state and fingerprint,
+//! which limits across groups still change.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::complete::Complete;
+use crate::ledger::{Binding, BindingState};
+use crate::settings::Settings;
+
+use super::desired::desired;
+use super::eligibility::{self, Export, Standing, Stopped};
+use super::merge::{Group, Merged, merge};
+use super::model::{GroupView, ObservedMember, Reading, Sight, TargetGroup, World};
+use super::moving;
+use super::part::{
+    GroupRef, GroupState, Held, Note, Operation, Part, PartGroup, PartTarget, Reason, RemovalReason,
+    TargetHow,
+};
+use super::transition::{self, Course, Tie};
+
+/// A part in the making.
+#[derive(Debug)]
+pub(super) struct Draft<'a> {
+    /// What it is made from.
+    pub view: &'a GroupView,
+    /// The part so far.
+    pub part: Part,
+    /// The state, where it is settled already.
+    pub settled: Option<GroupState>,
+    /// Why removals are frozen.
+    pub frozen: Vec<Reason>,
+    /// Memberships of the target; what percentages of limits are taken of.
+    pub size: u64,
+    /// What must be read again: see [`Merged`].
+    pub second_read: BTreeSet<String>,
+    /// See [`Merged`].
+    pub second_list: bool,
+    /// See [`Merged`].
+    pub records: BTreeSet<String>,
+}
+
+/// Makes the draft of one group. `conflict` is why another group holds its address or target.
+pub(super) fn draft<'a>(
+    view: &'a GroupView,
+    world: &World,
+    settings: &Settings,
+    standing: &Standing,
+    conflict: Option<&Reason>,
+) -> Draft<'a> {
+    let mut draft = Draft {
+        view,
+        part: blank(view, world, settings),
+        settled: None,
+        frozen: Vec::new(),
+        size: 0,
+        second_read: BTreeSet::new(),
+        second_list: false,
+        records: BTreeSet::new(),
+    };
+    match standing {
+        Standing::Stopped(stopped) => draft.stop(stopped),
+        Standing::Export(export) => {
+            draft.part.warnings.extend(export.warnings.iter().cloned());
+            let course = transition::course(world.rules, settings, view.binding.as_ref(), export);
+            match conflict {
+                Some(reason) => draft.settle(GroupState::Conflict, reason.clone()),
+                None => draft.aim(world, settings, export, &course),
+            }
+            if draft.part.target.is_none() {
+                draft.part.target = tied(view.binding.as_ref());
+            }
+        }
+    }
+    draft
+}
+
+fn blank(view: &GroupView, world: &World, settings: &Settings) -> Part {
+    let email = view
+        .source
+        .group
+        .as_ref()
+        .and_then(|group| eligibility::email(settings, world.rules, group));
+    let bound_name = || view.binding.as_ref().map(|binding| binding.details.name.clone());
+    Part {
+        version: 1,
+        group: PartGroup {
+            id: view.id.clone(),
+            name: view
+                .source
+                .group
+                .as_ref()
+                .map(|group| group.name.clone())
+                .or_else(bound_name)
+                .unwrap_or_default(),
+            email_is_override: email.as_ref().is_some_and(|email| email.is_override),
+            email: email.map(|email| email.text),
+            users: view
+                .source
+                .users
+                .complete()
+                .and_then(|users| u64::try_from(users.get().len()).ok()),
+        },
+        state: GroupState::Managed,
+        reasons: Vec::new(),
+        target: None,
+        fingerprint: String::new(),
+        operations: Vec::new(),
+        held: Vec::new(),
+        notes: Vec::new(),
+        waiting: Vec::new(),
+        foreign: Vec::new(),
+        warnings: Vec::new(),
+    }
+}
+
+/// The target that the ledger holds.
+fn tied(binding: Option<&Binding>) -> Option<PartTarget> {
+    let binding = binding?;
+    Some(PartTarget {
+        id: Some(binding.target.clone()?),
+        key: binding.key.clone(),
+        label: binding.key.clone(),
+        how: TargetHow::Bound,
+    })
+}
+
+impl Draft<'_> {
+    fn settle(&mut self, state: GroupState, reason: Reason) {
+        self.settled = Some(state);
+        self.part.reasons.push(reason);
+    }
+
+    fn stop(&mut self, stopped: &Stopped) {
+        self.settled = Some(stopped.state);
+        self.part.reasons.extend(stopped.reasons.iter().cloned());
+        self.part.warnings.extend(stopped.warnings.iter().cloned());
+        self.part.target = tied(self.view.binding.as_ref());
+        if let (Some(state), Some(binding)) = (stopped.binding, &self.view.binding) {
+            self.part.notes.push(Note::Bind {
+                state: state_name(state).to_owned(),
+                key: binding.key.clone(),
+                target: binding.target.clone(),
+                name: binding.details.name.clone(),
+                had_email: binding.details.had_email,
+                moving_from: binding.details.moving_from.clone().into_iter().collect(),
+            });
+        }
+    }
+
+    /// Goes by what was seen of the target.
+    fn aim(&mut self, world: &World, settings: &Settings, export: &Export, course: &Course) {
+        let missing = |id: &str| {
+            Reason::new(
+                "target-missing",
+                format!(
+                    "The target {id} does not show: it was created lately, or somebody deleted it. It is never created \
+                     again by itself; undelete it, or release the group."
+                ),
+            )
+        };
+        match (&self.view.target.sight, &course.bound) {
+            (Sight::Unknown { reason }, _) => {
+                self.settle(
+                    GroupState::Frozen,
+                    Reason::new(
+                        "target-unread",
+                        format!("The group's target could not be looked up this time: {reason}"),
+                    ),
+                );
+            }
+            (Sight::Blocked { conflict, reason }, _) => {
+                let state = if *conflict {
+                    GroupState::Conflict
+                } else {
+                    GroupState::Held
+                };
+                self.settle(state, reason.clone());
+            }
+            (Sight::BoundMissing, bound) => {
+                let id = bound.as_deref().unwrap_or(&export.key);
+                self.settle(GroupState::Provisioning, missing(id));
+            }
+            (Sight::Nothing { .. }, Some(bound)) => {
+                self.settle(GroupState::Provisioning, missing(bound));
+            }
+            (Sight::Bound(group) | Sight::Takeover(group), Some(bound)) if group.id != *bound => self.settle(
+                GroupState::Frozen,
+                Reason::new(
+                    "target-differs",
+                    format!(
+                        "The group is bound to the target {bound}, but {} was read instead; run again.",
+                        group.id
+                    ),
+                ),
+            ),
+            (Sight::Nothing { warnings }, None) => {
+                self.part.warnings.extend(warnings.iter().cloned());
+                self.create(world, settings, export, course);
+            }
+            (Sight::Bound(group) | Sight::Takeover(group), _) => {
+                self.sync(world, settings, export, course, group);
+            }
+        }
+    }
+
+    fn create(&mut self, world: &World, settings: &Settings, export: &Export, course: &Course) {
+        let (name, description) = texts(world, export);
+        self.part.target = Some(PartTarget {
+            id: None,
+            key: export.key.clone(),
+            label: export.key.clone(),
+            how: TargetHow::Create,
+        });
+        self.part.operations.push(Operation::CreateGroup {
+            key: export.key.clone(),
+            name,
+            description,
+        });
+        let target = GroupRef::New(export.key.clone());
+        // A group that is not there has no members, whatever was or was not read of it.
+        let nobody = Reading::Partial {
+            seen: Vec::new(),
+            reason: String::new(),
+        };
+        self.members(world, settings, export, course, &target, None, &nobody);
+    }
+
+    fn sync(
+        &mut self,
+        world: &World,
+        settings: &Settings,
+        export: &Export,
+        course: &Course,
+        group: &TargetGroup,
+    ) {
+        self.part.target = Some(PartTarget {
+            id: Some(group.id.clone()),
+            key: export.key.clone(),
+            label: if group.key.is_empty() {
+                group.name.clone()
+            } else {
+                group.key.clone()
+            },
+            how: if course.bound.is_some() {
+                TargetHow::Bound
+            } else {
+                TargetHow::Takeover
+            },
+        });
+        let target = GroupRef::Id(group.id.clone());
+        self.attributes(world, settings, export, course, group, &target);
+        self.size = u64::try_from(self.view.target.members.seen().len()).unwrap_or(u64::MAX);
+        let view = self.view;
+        self.members(
+            world,
+            settings,
+            export,
+            course,
+            &target,
+            Some(&group.id),
+            &view.target.members,
+        );
+    }
+
+    fn attributes(
+        &mut self,
+        world: &World,
+        settings: &Settings,
+        export: &Export,
+        course: &Course,
+        group: &TargetGroup,
+        target: &GroupRef,
+    ) {
+        let (name, description) = texts(world, export);
+        let address = (world.rules == super::model::TargetRules::Addressed
+            && super::address::canonical(&group.key).ok().as_deref() != Some(&export.key))
+        .then(|| export.key.clone());
+        let renames = settings.on_email_change == crate::settings::OnEmailChange::Rename;
+        if let Some(address) = &address
+            && !(renames && course.bound.is_some())
+        {
+            self.part.warnings.push(Reason::new(
+                "address-drifted",
+                format!(
+                    "The target's address is `{}` and not `{address}`; it was changed in the target, change it back \
+                     there.",
+                    group.key
+                ),
+            ));
+        }
+        let update = Operation::UpdateGroup {
+            group: target.clone(),
+            name: (name != group.name).then_some(name),
+            description: (!same_text(&description, &group.description)).then_some(description),
+            address: address.filter(|_| renames && course.bound.is_some()),
+        };
+        if !matches!(
+            &update,
+            Operation::UpdateGroup {
+                name: None,
+                description: None,
+                address: None,
+                ..
+            }
+        ) {
+            self.part.operations.push(update);
+        }
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one step of one function, cut for length"
+    )]
+    fn members(
+        &mut self,
+        world: &World,
+        settings: &Settings,
+        export: &Export,
+        course: &Course,
+        target: &GroupRef,
+        id: Option<&str>,
+        members: &Reading<Vec<ObservedMember>>,
+    ) {
+        let desired = desired(self.view, world, settings);
+        let group = Group {
+            view: self.view,
+            world,
+            settings,
+            policy: eligibility::policy(settings, &export.group),
+            desired: &desired,
+        };
+        let mut merged = merge(group, target, id, members);
+        if id.is_none() {
+            merged.frozen.remove("target-incomplete");
+        }
+        let arrived = arrived(members.seen(), &merged);
+        let mut moving_from = course.moving_from.clone();
+        for old in course.moving_from.keys() {
+            let moved = moving::leave(group, old, self.view.target.moving_from.get(old), &arrived);
+            if moved.over {
+                moving_from.remove(old);
+            }
+            merged.absorb(moved.merged);
+        }
+        self.part.waiting = desired.waiting;
+        self.part.warnings.extend(desired.warnings);
+        self.take(merged);
+        self.hold_if_empty();
+        self.bind(export, course, id, moving_from);
+    }
+
+    fn take(&mut self, merged: Merged) {
+        self.part.operations.extend(merged.operations);
+        self.part.held.extend(merged.held);
+        self.part.notes.extend(merged.notes);
+        self.part.foreign.extend(merged.foreign);
+        self.frozen.extend(merged.frozen.into_values());
+        self.second_read.extend(merged.second_read);
+        self.second_list |= merged.second_list;
+        self.records.extend(merged.records);
+    }
+
+    /// R6: an empty source is the signature of a broken read, so that removals wait; but for people whose own
+    /// record says it.
+    fn hold_if_empty(&mut self) {
+        let empty = self
+            .view
+            .source
+            .users
+            .complete()
+            .map(Complete::get)
+            .is_some_and(BTreeSet::is_empty);
+        if !empty {
+            return;
+        }
+        let (held, kept): (Vec<Operation>, Vec<Operation>) = std::mem::take(&mut self.part.operations)
+            .into_iter()
+            .partition(|operation| {
+                matches!(operation, Operation::RemoveMember { why, .. }
+                    if !matches!(why, RemovalReason::UserDeleted | RemovalReason::UserSuspended))
+            });
+        self.part.operations = kept;
+        self.part.held.extend(held.into_iter().map(|operation| Held {
+            operation,
+            reason: Reason::new(
+                "empty-source",
+                "The group became empty in the source, which is also what a broken read looks like; approve to remove \
+                 its members.",
+            ),
+            approvable: true,
+        }));
+    }
+
+    fn bind(
+        &mut self,
+        export: &Export,
+        course: &Course,
+        target: Option<&str>,
+        moving_from: BTreeMap<String, String>,
+    ) {
+        let unchanged = self.view.binding.as_ref().is_some_and(|binding| {
+            course.tie != Tie::Moved
+                && binding.state == BindingState::Managed
+                && binding.key == export.key
+                && binding.target.as_deref() == target
+                && binding.details.name == export.group.name
+                && binding.details.had_email == export.has_email
+                && binding.details.moving_from == moving_from
+        });
+        if !unchanged {
+            self.part.notes.push(Note::Bind {
+                state: state_name(BindingState::Managed).to_owned(),
+                key: export.key.clone(),
+                target: target.map(str::to_owned),
+                name: export.group.name.clone(),
+                had_email: export.has_email,
+                moving_from: moving_from.into_iter().collect(),
+            });
+        }
+    }
+
+    /// Whoever's way into the new group waits does not leave the old one (R15).
+    pub(super) fn keep_who_has_not_arrived(&mut self) {
+        let mut arrived: BTreeSet<String> = BTreeSet::new();
+        for operation in &self.part.operations {
+            if let Operation::AddMember { principal, .. } = operation {
+                arrived.insert(principal.clone());
+            }
+        }
+        let present: BTreeSet<&str> = self
+            .view
+            .target
+            .members
+            .seen()
+            .iter()
+            .map(|member| member.principal.id.as_str())
+            .collect();
+        self.part.operations.retain(|operation| match operation {
+            Operation::RemoveMember {
+                principal,
+                why: RemovalReason::Moved,
+                ..
+            } => arrived.contains(principal) || present.contains(principal.as_str()),
+            _ => true,
+        });
+    }
+
+    /// Puts everything in its one order and settles the state.
+    pub(super) fn finish(&mut self) {
+        let part = &mut self.part;
+        part.operations
+            .sort_by_cached_key(|operation| (rank(operation), operation.clone()));
+        part.held.sort_by_cached_key(|held| {
+            (
+                rank(&held.operation),
+                held.operation.clone(),
+                held.reason.code.clone(),
+            )
+        });
+        part.notes.sort_by_cached_key(note_key);
+        part.waiting.sort_by(|one, other| one.user.cmp(&other.user));
+        part.foreign
+            .sort_by(|one, other| one.principal.cmp(&other.principal));
+        if let Some(state) = self.settled {
+            part.state = state;
+            return;
+        }
+        part.reasons.append(&mut self.frozen);
+        let frozen = !part.reasons.is_empty();
+        let mut codes = BTreeSet::new();
+        for held in &part.held {
+            if codes.insert(held.reason.code.clone()) {
+                part.reasons.push(held.reason.clone());
+            }
+        }
+        part.state = if frozen {
+            GroupState::Frozen
+        } else if part.held.iter().any(|held| held.approvable) {
+            GroupState::Held
+        } else if part.operations.is_empty() {
+            GroupState::Managed
+        } else {
+            GroupState::Pending
+        };
+        let writes = part.operations.len();
+        let own = match part.state {
+            GroupState::Pending => Reason::new("changes", format!("{writes} changes are to be made.")),
+            GroupState::Managed => Reason::new("in-step", "The target is in step with the source."),
+            _ => return,
+        };
+        part.reasons.insert(0, own);
+    }
+}
+
+/// Principals that the new target holds or gets.
+fn arrived(members: &[ObservedMember], merged: &Merged) -> BTreeSet<String> {
+    let present = members.iter().map(|member| member.principal.id.clone());
+    let coming = merged.operations.iter().filter_map(|operation| match operation {
+        Operation::AddMember { principal, .. } => Some(principal.clone()),
+        _ => None,
+    });
+    present.chain(coming).collect()
+}
+
+/// The source's texts as the target can hold them.
+fn texts(world: &World, export: &Export) -> (String, String) {
+    let cut = |text: &str, limit: Option<usize>| match limit {
+        Some(limit) => text.chars().take(limit).collect(),
+        None => text.to_owned(),
+    };
+    (
+        cut(&export.group.name, world.text.name),
+        cut(&export.group.description, world.text.description),
+    )
+}
+
+/// Vendors trim descriptions and change line ends; writing those again at every run would never end (R46).
+pub(super) fn same_text(one: &str, other: &str) -> bool {
+    let plain = |text: &str| text.replace("\r\n", "\n").trim().to_owned();
+    plain(one) == plain(other)
+}
+
+fn state_name(state: BindingState) -> &'static str {
+    match state {
+        BindingState::Managed => "managed",
+        BindingState::Released => "released",
+        BindingState::Orphaned => "orphaned",
+    }
+}
+
+fn rank(operation: &Operation) -> u8 {
+    match operation {
+        Operation::RemoveMember { why, .. } => match why {
+            RemovalReason::UserDeleted | RemovalReason::UserSuspended => 0,
+            RemovalReason::Moved => 4,
+            _ => 3,
+        },
+        Operation::CreateGroup { .. } | Operation::UpdateGroup { .. } => 1,
+        Operation::AddMember { .. } => 2,
+    }
+}
+
+fn note_key(note: &Note) -> (u8, String, String) {
+    match note {
+        Note::Bind { key, .. } => (0, key.clone(), String::new()),
+        Note::Record {
+            target, principal, ..
+        } => (1, target.clone(), principal.clone()),
+        Note::Forget { target, principal } => (2, target.clone(), principal.clone()),
+    }
+}
