@@ -1,1 +1,30 @@
-//! To be filled.
+//! Reading JumpCloud. There is no write in this room (R8): every request is a GET.
+
+use crate::manifest::{Credential, EgressRule};
+
+/// The credential that reads need.
+pub const CREDENTIAL: Credential = Credential {
+    name: "jumpcloud",
+    purpose: "Reads groups, their members, users and the directories that they are bound to. Nothing is written.",
+    scopes: &["Read Only"],
+};
+
+/// All requests to JumpCloud.
+pub fn egress_rules() -> Vec<EgressRule> {
+    [
+        "/api/v2/directories",
+        "/api/v2/gsuites/{id}",
+        "/api/v2/office365s/{id}",
+        "/api/v2/gsuites/{id}/associations",
+        "/api/v2/office365s/{id}/associations",
+        "/api/v2/office365s/{id}/users",
+        "/api/v2/usergroups",
+        "/api/v2/usergroups/{id}",
+        "/api/v2/usergroups/{id}/membership",
+        "/api/systemusers",
+        "/api/systemusers/{id}",
+    ]
+    .into_iter()
+    .map(|path| EgressRule::read("jumpcloud", "GET", path))
+    .collect()
+}
