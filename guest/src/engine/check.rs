@@ -86,7 +86,38 @@ async fn check_directory<S: SourceDirectory, T>(
             ),
         ));
     }
+    check_shared_domain(session, &directory, findings).await?;
     Ok(Some(directory))
+}
+
+/// R35: two directories with one domain would export to the same addresses.
+async fn check_shared_domain<S: SourceDirectory, T>(
+    session: &Session<'_, S, T>,
+    directory: &Directory,
+    findings: &mut Vec<Finding>,
+) -> Result<(), Failure> {
+    let Some(domain) = &directory.default_domain else {
+        return Ok(());
+    };
+    match session.source.directories().await {
+        Ok(all) => {
+            for other in all.seen().iter().filter(|other| other.id != directory.id) {
+                if other.default_domain.as_ref().is_some_and(|other| other.eq_ignore_ascii_case(domain)) {
+                    findings.push(Finding::new(
+                        Severity::Warning,
+                        "shared-domain",
+                        domain,
+                        format!(
+                            "“{}” and “{}” share this domain. Bind each group to one of them alone.",
+                            directory.name, other.name
+                        ),
+                    ));
+                }
+            }
+        }
+        Err(failure) => findings.push(from_failure("source-unreachable", failure)?),
+    }
+    Ok(())
 }
 
 async fn check_groups<S: SourceDirectory, T: TargetDirectory>(

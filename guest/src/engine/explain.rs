@@ -166,7 +166,7 @@ async fn find_group<S: SourceDirectory, T>(
         .or_else(|| by_binding(&|binding| binding.details.name == asked)))
 }
 
-async fn find_person<S: SourceDirectory, T>(
+async fn find_person<S: SourceDirectory, T: TargetDirectory>(
     session: &Session<'_, S, T>,
     view: &GroupView,
     asked: &str,

@@ -14,6 +14,8 @@ pub mod run;
 pub mod source;
 
 mod settings;
+#[cfg(test)]
+mod tests;
 
 pub use answers::{Explanation, Finding, PlanSummary, Question, Report, Severity, Step};
 pub use run::{Engine, Run, SourceEnd, TargetEnd};

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::engine::source::{Directory, SourceDirectory};
 use crate::engine::{Session, ends_the_run};
 use crate::failure::{Failure, FailureKind};
-use crate::ledger::{Binding, BindingState, Membership};
+use crate::ledger::{Binding, BindingState};
 use crate::plan::eligibility::{self, Standing};
 use crate::plan::model::{
     GroupView, ObservedMember, Reading, Resolution, Sight, SourceGroup, SourceUser, SourceView, TargetRules,

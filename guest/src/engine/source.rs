@@ -17,6 +17,8 @@ pub struct Directory {
     pub rules: Option<TargetRules>,
     /// The source's own word for its kind, for a person.
     pub kind: String,
+    /// Its default domain, where the source knows one (R35).
+    pub default_domain: Option<String>,
     /// Whether the source's own group management is switched on for it (R35); none where the source does not say.
     pub groups_enabled: Option<bool>,
 }
@@ -25,6 +27,9 @@ pub struct Directory {
 pub trait SourceDirectory {
     /// The directory under an ID; none where the source answers that there is none.
     fn directory(&self, id: &str) -> impl Future<Output = Result<Option<Directory>, Failure>>;
+
+    /// All directories that the source exports to (R35).
+    fn directories(&self) -> impl Future<Output = Result<Reading<Vec<Directory>>, Failure>>;
 
     /// IDs of the groups associated with a directory.
     fn bound_groups(
