@@ -3,7 +3,7 @@
 //!
 //! Nobody outside this room can make one:
 //!
-//! ```compile_fail
+//! ```compile_fail,E0423
 //! use groupcast_guest::complete::Complete;
 //! let forged = Complete(vec!["nobody read this"]);
 //! ```

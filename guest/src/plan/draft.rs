@@ -428,78 +428,6 @@ impl Draft<'_> {
             });
         }
     }
-
-    /// Whoever's way into the new group waits does not leave the old one (R15).
-    pub(super) fn keep_who_has_not_arrived(&mut self) {
-        let mut arrived: BTreeSet<String> = BTreeSet::new();
-        for operation in &self.part.operations {
-            if let Operation::AddMember { principal, .. } = operation {
-                arrived.insert(principal.clone());
-            }
-        }
-        let present: BTreeSet<&str> = self
-            .view
-            .target
-            .members
-            .seen()
-            .iter()
-            .map(|member| member.principal.id.as_str())
-            .collect();
-        self.part.operations.retain(|operation| match operation {
-            Operation::RemoveMember {
-                principal,
-                why: RemovalReason::Moved,
-                ..
-            } => arrived.contains(principal) || present.contains(principal.as_str()),
-            _ => true,
-        });
-    }
-
-    /// Puts everything in its one order and settles the state.
-    pub(super) fn finish(&mut self) {
-        let part = &mut self.part;
-        part.operations
-            .sort_by_cached_key(|operation| (rank(operation), operation.clone()));
-        part.held.sort_by_cached_key(|held| {
-            (
-                rank(&held.operation),
-                held.operation.clone(),
-                held.reason.code.clone(),
-            )
-        });
-        part.notes.sort_by_cached_key(note_key);
-        part.waiting.sort_by(|one, other| one.user.cmp(&other.user));
-        part.foreign
-            .sort_by(|one, other| one.principal.cmp(&other.principal));
-        if let Some(state) = self.settled {
-            part.state = state;
-            return;
-        }
-        part.reasons.append(&mut self.frozen);
-        let frozen = !part.reasons.is_empty();
-        let mut codes = BTreeSet::new();
-        for held in &part.held {
-            if codes.insert(held.reason.code.clone()) {
-                part.reasons.push(held.reason.clone());
-            }
-        }
-        part.state = if frozen {
-            GroupState::Frozen
-        } else if part.held.iter().any(|held| held.approvable) {
-            GroupState::Held
-        } else if part.operations.is_empty() {
-            GroupState::Managed
-        } else {
-            GroupState::Pending
-        };
-        let writes = part.operations.len();
-        let own = match part.state {
-            GroupState::Pending => Reason::new("changes", format!("{writes} changes are to be made.")),
-            GroupState::Managed => Reason::new("in-step", "The target is in step with the source."),
-            _ => return,
-        };
-        part.reasons.insert(0, own);
-    }
 }
 
 /// Principals that the new target holds or gets.
@@ -535,27 +463,5 @@ fn state_name(state: BindingState) -> &'static str {
         BindingState::Managed => "managed",
         BindingState::Released => "released",
         BindingState::Orphaned => "orphaned",
-    }
-}
-
-fn rank(operation: &Operation) -> u8 {
-    match operation {
-        Operation::RemoveMember { why, .. } => match why {
-            RemovalReason::UserDeleted | RemovalReason::UserSuspended => 0,
-            RemovalReason::Moved => 4,
-            _ => 3,
-        },
-        Operation::CreateGroup { .. } | Operation::UpdateGroup { .. } => 1,
-        Operation::AddMember { .. } => 2,
-    }
-}
-
-fn note_key(note: &Note) -> (u8, String, String) {
-    match note {
-        Note::Bind { key, .. } => (0, key.clone(), String::new()),
-        Note::Record {
-            target, principal, ..
-        } => (1, target.clone(), principal.clone()),
-        Note::Forget { target, principal } => (2, target.clone(), principal.clone()),
     }
 }

@@ -120,7 +120,9 @@ pub fn assess(
     let bound = is_bound(settings, source, group);
     let judged = email.as_ref().map(|email| judge_address(settings, rules, email));
     let unaddressed = rules == TargetRules::Addressed && !matches!(judged, Some(Ok(_)));
-    let exported = binding.is_some_and(|binding| binding.target.is_some());
+    // On the move with the new target still to be created is exported too.
+    let exported =
+        binding.is_some_and(|binding| binding.target.is_some() || !binding.details.moving_from.is_empty());
     let mut reasons = Vec::new();
     let mut state = None;
     let mut release = false;

@@ -15,7 +15,7 @@ use super::desired::desired;
 use super::eligibility;
 use super::merge::role;
 use super::model::{GroupView, ObservedMember, Reading, Sight, SourceGroup, TargetGroup, TargetRules, World};
-use super::part::{GroupRef, Operation, Part, RemovalReason, TargetHow, sha256_hex};
+use super::part::{GroupRef, GroupState, Operation, Part, RemovalReason, TargetHow, sha256_hex};
 
 /// What the hash is taken of.
 #[derive(Serialize)]
@@ -56,6 +56,7 @@ enum TargetBasis {
 
 /// The fingerprint of a group as it is now, for a part: its own operations are taken as not done.
 pub fn fingerprint(view: &GroupView, world: &World, settings: &Settings, part: &Part) -> String {
+    let stopped = is_stopped(part);
     let basis = Basis {
         version: 1,
         source: view
@@ -64,9 +65,17 @@ pub fn fingerprint(view: &GroupView, world: &World, settings: &Settings, part: &
             .as_ref()
             .map(|group| source(view, world, settings, group)),
         proven: is_proven(view, part),
-        desired: wanted(view, world, settings, part),
-        target: target(view, world, part),
-        members: members(view, part),
+        desired: (!stopped).then(|| wanted(view, world, settings, part)),
+        target: if stopped {
+            TargetBasis::Unknown
+        } else {
+            target(view, world, part)
+        },
+        members: if stopped {
+            BTreeMap::new()
+        } else {
+            members(view, part)
+        },
     };
     sha256_hex(&serde_json::to_vec(&basis).unwrap_or_default())
 }
@@ -93,27 +102,25 @@ fn is_proven(view: &GroupView, part: &Part) -> bool {
 }
 
 /// Who is wanted. Of a list that fell short only those whom the part adds: what else is seen of it is chance.
-fn wanted(view: &GroupView, world: &World, settings: &Settings, part: &Part) -> Option<BTreeSet<String>> {
-    if settles_without_members(part) {
-        return None;
-    }
+fn wanted(view: &GroupView, world: &World, settings: &Settings, part: &Part) -> BTreeSet<String> {
     let people: BTreeSet<String> = desired(view, world, settings).people.into_keys().collect();
     if view.source.users.complete().is_some() {
-        return Some(people);
+        return people;
     }
     let added = own(part, None).adds;
-    Some(
-        people
-            .into_iter()
-            .filter(|principal| added.contains(principal))
-            .chain(["(not read completely)".to_owned()])
-            .collect(),
-    )
+    people
+        .into_iter()
+        .filter(|principal| added.contains(principal))
+        .chain(["(not read completely)".to_owned()])
+        .collect()
 }
 
-/// A part without a target does nothing, whoever is in the group.
-fn settles_without_members(part: &Part) -> bool {
-    part.target.is_none() && part.operations.is_empty() && part.held.is_empty()
+/// Whether the part was made without looking at the target: then only the source can move.
+fn is_stopped(part: &Part) -> bool {
+    matches!(
+        part.state,
+        GroupState::NotExportable | GroupState::Released | GroupState::Orphaned | GroupState::AtRisk
+    )
 }
 
 fn target(view: &GroupView, world: &World, part: &Part) -> TargetBasis {
@@ -346,7 +353,7 @@ pub fn what_moved(approved: &Part, fresh: &Part) -> String {
     );
     list(
         &mut moved,
-        "foreign members come",
+        "foreign members new",
         now.keys().filter(|key| !before.contains_key(*key)),
     );
     if approved.state != fresh.state && moved.is_empty() {

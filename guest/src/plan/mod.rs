@@ -11,6 +11,7 @@ mod desired;
 mod draft;
 pub mod eligibility;
 pub mod fingerprint;
+mod finish;
 mod limits;
 mod merge;
 pub mod model;
