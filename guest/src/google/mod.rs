@@ -1,7 +1,30 @@
 //! Google Workspace as a target: groups and their members by the Directory API. Users are read and never
-//! written (R33).
+//! written (R33). Bodies of writes hold nothing but what export needs: a group's email, name and description, a
+//! member's ID and the role MEMBER (R52).
 
+mod address;
+mod batch;
+mod errors;
+mod look_up;
+mod members;
+mod people;
+mod records;
+mod write;
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use crate::failure::Failure;
+use crate::http::Client;
 use crate::manifest::{Credential, EgressRule};
+use crate::plan::model::{ObservedMember, Reading, Resolution, Sight, SourceUser};
+use crate::settings::Settings;
+use crate::target::{TargetDirectory, Wanted, Write, WriteResult};
+
+pub use errors::classify;
+
+use people::People;
 
 /// The credential that reads and writes need.
 pub const CREDENTIAL: Credential = Credential {
@@ -36,3 +59,60 @@ pub fn egress_rules() -> Vec<EgressRule> {
         EgressRule::batch("google", "POST", "/batch"),
     ]
 }
+
+/// Segments under which the Directory API lies.
+fn path<'a>(rest: &[&'a str]) -> Vec<&'a str> {
+    let mut segments = vec!["admin", "directory", "v1"];
+    segments.extend_from_slice(rest);
+    segments
+}
+
+/// One Google Workspace directory.
+#[derive(Debug)]
+pub struct Google<'a> {
+    client: Client<'a>,
+    /// Domains that group addresses may use, lower case; empty where the operator names none (R18).
+    domains: BTreeSet<String>,
+    /// The users, once read: a run looks at them as they were then.
+    people: RefCell<Option<Rc<People>>>,
+}
+
+impl<'a> Google<'a> {
+    /// A directory over a client made with [`classify`].
+    pub fn new(client: Client<'a>, settings: &Settings) -> Self {
+        Self {
+            client,
+            domains: settings
+                .domains
+                .iter()
+                .map(|domain| domain.trim().to_lowercase())
+                .collect(),
+            people: RefCell::new(None),
+        }
+    }
+}
+
+impl TargetDirectory for Google<'_> {
+    async fn resolve(&self, users: &[SourceUser]) -> Result<BTreeMap<String, Resolution>, Failure> {
+        self.resolve_users(users).await
+    }
+
+    async fn look_up(
+        &self,
+        wanted: &[Wanted],
+        held: &BTreeSet<String>,
+    ) -> Result<BTreeMap<String, Sight>, Failure> {
+        self.look_up_groups(wanted, held).await
+    }
+
+    async fn members(&self, targets: &[String]) -> BTreeMap<String, Reading<Vec<ObservedMember>>> {
+        self.members_of(targets).await
+    }
+
+    async fn write(&self, writes: &[Write]) -> Vec<WriteResult> {
+        self.write_all(writes).await
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,16 @@
-//! Reading JumpCloud. There is no write in this room (R8): every request is a GET.
+//! Reading JumpCloud. There is no write in this room (R8): every request is a GET. What it reads it hands out in
+//! the planner's words ([`crate::plan::model`]) and with the proof that it is whole, or the reason why it is not.
+
+mod errors;
+mod pages;
+mod reader;
+mod records;
 
 use crate::manifest::{Credential, EgressRule};
+
+pub use errors::classify;
+pub use reader::{FoundUsers, Reader};
+pub use records::Directory;
 
 /// The credential that reads need.
 pub const CREDENTIAL: Credential = Credential {
