@@ -84,8 +84,17 @@ pub struct Manifest {
 /// The manifest. Pure.
 pub fn manifest() -> Manifest {
     // A vendor's room adds its credential and its rules here.
-    let credentials = vec![crate::jumpcloud::CREDENTIAL, crate::google::CREDENTIAL];
-    let egress = [crate::jumpcloud::egress_rules(), crate::google::egress_rules()].concat();
+    let credentials = vec![
+        crate::jumpcloud::CREDENTIAL,
+        crate::google::CREDENTIAL,
+        crate::entra::CREDENTIAL,
+    ];
+    let egress = [
+        crate::jumpcloud::egress_rules(),
+        crate::google::egress_rules(),
+        crate::entra::egress_rules(),
+    ]
+    .concat();
     Manifest {
         name: "groupcast",
         version: env!("CARGO_PKG_VERSION"),

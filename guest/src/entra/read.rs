@@ -1,0 +1,445 @@
+//! Reading Entra: finding users (R31), finding groups (R20 to R28, R51), listing members (R39, R42).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::errors::Meaning;
+use super::graph::{Graph, Outcome};
+use super::request::{ObjectId, Request};
+use super::takeover::{judge, judge_own};
+use super::types::{DirectoryObject, Group, User};
+use crate::failure::{Failure, FailureKind};
+use crate::http::together;
+use crate::plan::model::{
+    MemberKind, ObservedMember, Principal, Reading, Resolution, Role, Sight, SourceUser,
+};
+use crate::plan::part::Reason;
+use crate::settings::OnAmbiguous;
+use crate::target::Wanted;
+
+/// Above this many people to be found by address, all users are listed instead: a page of 999 costs what one
+/// look-up costs.
+const LIST_ABOVE: usize = 100;
+
+/// The longest display name that Graph takes, in characters.
+const LONGEST_NAME: usize = 256;
+
+/// Failures that concern the whole run and not the one object that was read.
+fn stops_the_run(failure: &Failure) -> bool {
+    !matches!(failure.kind, FailureKind::Transient | FailureKind::Vendor)
+}
+
+/// Reads one object: none where Graph answers that it does not exist.
+fn found<T: serde::de::DeserializeOwned>(outcome: Outcome, place: &str) -> Result<Option<T>, Failure> {
+    let reply = outcome?;
+    if reply.meaning() == Meaning::Missing {
+        return Ok(None);
+    }
+    reply.read(place).map(Some)
+}
+
+/// Finds source users.
+pub async fn resolve(
+    graph: &Graph<'_>,
+    users: &[SourceUser],
+) -> Result<BTreeMap<String, Resolution>, Failure> {
+    let mut by_id: Vec<(&SourceUser, ObjectId)> = Vec::new();
+    let mut by_address: Vec<(&SourceUser, String)> = Vec::new();
+    let mut answer = BTreeMap::new();
+    for user in users {
+        let address = user.email.as_deref().map(str::trim).unwrap_or_default();
+        if let Some(id) = user.target_id.as_deref().and_then(ObjectId::parse) {
+            by_id.push((user, id));
+        } else if address.is_empty() {
+            answer.insert(user.id.clone(), Resolution::NoAddress);
+        } else {
+            by_address.push((user, address.to_owned()));
+        }
+    }
+
+    let mut known: BTreeMap<String, Principal> = BTreeMap::new();
+    if by_address.len() > LIST_ABOVE {
+        let listing = list_users(graph).await?;
+        for user in &listing.users {
+            known.insert(user.id.clone(), principal(user));
+        }
+        let index = index(&listing.users);
+        for (user, address) in &by_address {
+            let found = index.get(&folded(address)).map(Vec::as_slice).unwrap_or_default();
+            answer.insert(
+                user.id.clone(),
+                judge_listed(address, found, listing.gap.as_deref()),
+            );
+        }
+    } else {
+        let requests: Vec<Request> = by_address
+            .iter()
+            .map(|(_, address)| Request::UsersAddressed(address.clone()))
+            .collect();
+        let outcomes = graph.read(&requests).await;
+        for ((user, address), outcome) in by_address.iter().zip(outcomes) {
+            answer.insert(user.id.clone(), judge_filtered(graph, address, outcome).await?);
+        }
+    }
+
+    // What a complete list shows exists; what it does not show is asked for by ID, since lists lag behind.
+    let unseen: Vec<&(&SourceUser, ObjectId)> = by_id
+        .iter()
+        .filter(|(_, id)| !known.contains_key(id.as_str()))
+        .collect();
+    let requests: Vec<Request> = unseen.iter().map(|(_, id)| Request::User(id.clone())).collect();
+    for ((user, id), outcome) in unseen.into_iter().zip(graph.read(&requests).await) {
+        let resolution = match found::<User>(outcome, "/users/{id}") {
+            Ok(Some(found)) if found.id.eq_ignore_ascii_case(id.as_str()) => {
+                Resolution::Resolved(principal(&found))
+            }
+            Ok(_) => Resolution::Unknown {
+                sought: format!("object ID {}", id.as_str()),
+            },
+            Err(failure) if stops_the_run(&failure) => return Err(failure),
+            Err(failure) => Resolution::Unproven {
+                reason: failure.to_string(),
+            },
+        };
+        answer.insert(user.id.clone(), resolution);
+    }
+    for (user, id) in &by_id {
+        if let Some(principal) = known.get(id.as_str()) {
+            answer.insert(user.id.clone(), Resolution::Resolved(principal.clone()));
+        }
+    }
+    Ok(answer)
+}
+
+/// All users, and why that is not all of them, where it is not proven.
+struct Listing {
+    users: Vec<User>,
+    gap: Option<String>,
+}
+
+async fn list_users(graph: &Graph<'_>) -> Result<Listing, Failure> {
+    let first = graph.read(&[Request::Users]).await.pop();
+    let Some(first) = first else {
+        return Ok(Listing {
+            users: Vec::new(),
+            gap: Some("users were not read".to_owned()),
+        });
+    };
+    check_access(&first)?;
+    Ok(
+        match graph
+            .list("users".to_owned(), first, |user: &User| user.id.clone())
+            .await
+        {
+            Ok(whole) => Listing {
+                users: whole.get().clone(),
+                gap: None,
+            },
+            Err(short) => Listing {
+                gap: Some(short.reason.to_string()),
+                users: short.seen,
+            },
+        },
+    )
+}
+
+/// Ends the run where the first answer shows that going on is no use (R7).
+fn check_access(outcome: &Outcome) -> Result<(), Failure> {
+    let failure = match outcome {
+        Ok(reply) if matches!(reply.meaning(), Meaning::Unauthenticated | Meaning::Forbidden) => {
+            reply.classified.to_failure("reading Microsoft Graph")
+        }
+        Ok(_) => return Ok(()),
+        Err(failure) => failure.clone(),
+    };
+    if stops_the_run(&failure) {
+        Err(failure)
+    } else {
+        Ok(())
+    }
+}
+
+/// An address as it is compared: Entra compares sign-in names and mail addresses without case.
+fn folded(address: &str) -> String {
+    address.trim().to_lowercase()
+}
+
+fn principal(user: &User) -> Principal {
+    Principal {
+        id: user.id.clone(),
+        address: user.address().to_owned(),
+    }
+}
+
+/// Users by each of their addresses; a user whose two addresses are the same counts once.
+fn index(users: &[User]) -> BTreeMap<String, Vec<Principal>> {
+    let mut index: BTreeMap<String, Vec<Principal>> = BTreeMap::new();
+    for user in users {
+        let addresses: BTreeSet<String> = [&user.user_principal_name, &user.mail]
+            .into_iter()
+            .flatten()
+            .map(|address| folded(address))
+            .filter(|address| !address.is_empty())
+            .collect();
+        for address in addresses {
+            index.entry(address).or_default().push(principal(user));
+        }
+    }
+    index
+}
+
+/// Judges what a list shows for an address. A list with a gap proves neither that nobody has the address nor that
+/// only one has it.
+fn judge_listed(address: &str, found: &[Principal], gap: Option<&str>) -> Resolution {
+    match (found, gap) {
+        ([_, _, ..], _) => Resolution::Ambiguous {
+            candidates: found.to_vec(),
+        },
+        (_, Some(reason)) => Resolution::Unproven {
+            reason: reason.to_owned(),
+        },
+        ([only], None) => Resolution::Resolved(only.clone()),
+        ([], None) => Resolution::Unknown {
+            sought: address.to_owned(),
+        },
+    }
+}
+
+async fn judge_filtered(graph: &Graph<'_>, address: &str, outcome: Outcome) -> Result<Resolution, Failure> {
+    check_access(&outcome)?;
+    let what = format!("users with the address {address}");
+    let (users, gap) = match graph.list(what, outcome, |user: &User| user.id.clone()).await {
+        Ok(whole) => (whole.get().clone(), None),
+        Err(short) => (short.seen, Some(short.reason.to_string())),
+    };
+    let index = index(&users);
+    let found = index.get(&folded(address)).map(Vec::as_slice).unwrap_or_default();
+    Ok(judge_listed(address, found, gap.as_deref()))
+}
+
+/// Finds the targets of source groups.
+pub async fn look_up(
+    graph: &Graph<'_>,
+    wanted: &[Wanted],
+    held: &BTreeSet<String>,
+    on_ambiguous: OnAmbiguous,
+) -> Result<BTreeMap<String, Sight>, Failure> {
+    let mut answer = BTreeMap::new();
+    let mut asked: Vec<(&Wanted, bool)> = Vec::new();
+    let mut requests = Vec::new();
+    for group in wanted {
+        match group.bound.as_deref().map(|id| (id, ObjectId::parse(id))) {
+            Some((_, Some(id))) => {
+                asked.push((group, true));
+                requests.push(Request::Group(id));
+            }
+            Some((id, None)) => {
+                let reason = format!("the ledger binds it to \"{id}\", which is no object ID of Entra");
+                answer.insert(group.group.clone(), Sight::Unknown { reason });
+            }
+            None => match nameless(group) {
+                Some(sight) => {
+                    answer.insert(group.group.clone(), sight);
+                }
+                None => {
+                    asked.push((group, false));
+                    requests.push(Request::GroupByKey(group.key.clone()));
+                }
+            },
+        }
+    }
+
+    let mut unkeyed: Vec<&Wanted> = Vec::new();
+    for ((group, bound), outcome) in asked.into_iter().zip(graph.read(&requests).await) {
+        let sight = match found::<Group>(outcome, &format!("group \"{}\"", group.name)) {
+            Ok(Some(seen)) if bound => Sight::Bound(seen.to_target()),
+            Ok(Some(seen)) => judge_own(group, &seen, held),
+            Ok(None) if bound => Sight::BoundMissing,
+            Ok(None) => {
+                unkeyed.push(group);
+                continue;
+            }
+            Err(failure) if stops_the_run(&failure) => return Err(failure),
+            Err(failure) => Sight::Unknown {
+                reason: failure.to_string(),
+            },
+        };
+        answer.insert(group.group.clone(), sight);
+    }
+    by_name(graph, unkeyed, held, on_ambiguous, &mut answer).await?;
+    Ok(answer)
+}
+
+/// A group that cannot be created in Entra for its name's sake.
+fn nameless(group: &Wanted) -> Option<Sight> {
+    let length = group.name.chars().count();
+    if (1..=LONGEST_NAME).contains(&length) {
+        return None;
+    }
+    Some(Sight::Blocked {
+        conflict: true,
+        reason: Reason::new(
+            "name-length",
+            format!(
+                "The name has {length} characters; Entra takes 1 to {LONGEST_NAME}. Rename the group in the source."
+            ),
+        ),
+    })
+}
+
+async fn by_name(
+    graph: &Graph<'_>,
+    mut wanted: Vec<&Wanted>,
+    held: &BTreeSet<String>,
+    on_ambiguous: OnAmbiguous,
+    answer: &mut BTreeMap<String, Sight>,
+) -> Result<(), Failure> {
+    // Two source groups of one name must not both take the same group over (R51); the lower ID goes first, so
+    // that the next run decides alike.
+    wanted.sort_by(|one, other| one.group.cmp(&other.group));
+    let names: Vec<&str> = {
+        let unique: BTreeSet<&str> = wanted.iter().map(|group| group.name.as_str()).collect();
+        unique.into_iter().collect()
+    };
+    let requests: Vec<Request> = names
+        .iter()
+        .map(|name| Request::GroupsNamed((*name).to_owned()))
+        .collect();
+    let outcomes = graph.read(&requests).await;
+    for outcome in &outcomes {
+        check_access(outcome)?;
+    }
+    let lists = together(
+        names.iter().zip(outcomes).map(|(name, outcome)| {
+            graph.list(format!("groups named \"{name}\""), outcome, |group: &Group| {
+                group.id.clone()
+            })
+        }),
+        8,
+    )
+    .await;
+    let lists: BTreeMap<&str, _> = names.into_iter().zip(lists).collect();
+    let mut held = held.clone();
+    for group in wanted {
+        let sight = match lists.get(group.name.as_str()) {
+            Some(Ok(whole)) => judge(group, whole.get(), &held, on_ambiguous),
+            Some(Err(short)) => Sight::Unknown {
+                reason: short.reason.to_string(),
+            },
+            None => Sight::Unknown {
+                reason: format!("groups named \"{}\" were not read", group.name),
+            },
+        };
+        if let Sight::Takeover(target) = &sight {
+            held.insert(target.id.clone());
+        }
+        answer.insert(group.group.clone(), sight);
+    }
+    Ok(())
+}
+
+/// Lists members of groups.
+pub async fn members(
+    graph: &Graph<'_>,
+    targets: &[String],
+) -> BTreeMap<String, Reading<Vec<ObservedMember>>> {
+    let readings = targets.chunks(super::request::BATCH / 2).map(|chunk| async move {
+        let ids: Vec<Option<ObjectId>> = chunk.iter().map(|target| ObjectId::parse(target)).collect();
+        let requests: Vec<Request> = ids
+            .iter()
+            .flatten()
+            .flat_map(|id| [Request::Members(id.clone()), Request::Owners(id.clone())])
+            .collect();
+        let mut outcomes = graph.batch(&requests).await.into_iter();
+        let mut readings = Vec::new();
+        for (target, id) in chunk.iter().zip(ids) {
+            let answers = match id {
+                Some(_) => outcomes.next().zip(outcomes.next()),
+                None => None,
+            };
+            let reading = match answers {
+                Some((members, owners)) => members_of(graph, target, members, owners).await,
+                None => Reading::Partial {
+                    seen: Vec::new(),
+                    reason: format!("\"{target}\" is no object ID of Entra"),
+                },
+            };
+            readings.push((target.clone(), reading));
+        }
+        readings
+    });
+    together(readings, 4).await.into_iter().flatten().collect()
+}
+
+async fn members_of(
+    graph: &Graph<'_>,
+    target: &str,
+    members: Outcome,
+    owners: Outcome,
+) -> Reading<Vec<ObservedMember>> {
+    let key = |object: &DirectoryObject| object.id.clone();
+    let members = graph
+        .list(format!("members of group {target}"), members, key)
+        .await;
+    let owners = graph.list(format!("owners of group {target}"), owners, key).await;
+    match (members, owners) {
+        (Ok(members), Ok(owners)) => Reading::Complete(
+            members
+                .zip(owners)
+                .map(|(members, owners)| observed(&members, &owners)),
+        ),
+        // A member whose ownership is not known could be the last owner: not whole (R39).
+        (Ok(members), Err(owners)) => Reading::Partial {
+            seen: observed(members.get(), &owners.seen),
+            reason: owners.reason.to_string(),
+        },
+        (Err(members), owners) => Reading::Partial {
+            seen: observed(
+                &members.seen,
+                owners
+                    .as_ref()
+                    .map_or_else(|short| &short.seen, |whole| whole.get()),
+            ),
+            reason: members.reason.to_string(),
+        },
+    }
+}
+
+/// The planner's view of members. Ownership and membership are two lists in Entra: owners who are no members do
+/// not show here.
+fn observed(members: &[DirectoryObject], owners: &[DirectoryObject]) -> Vec<ObservedMember> {
+    let owners: BTreeSet<&str> = owners.iter().map(|owner| owner.id.as_str()).collect();
+    members
+        .iter()
+        .map(|member| ObservedMember {
+            principal: Principal {
+                id: member.id.clone(),
+                address: [&member.user_principal_name, &member.mail, &member.display_name]
+                    .into_iter()
+                    .flatten()
+                    .next()
+                    .cloned()
+                    .unwrap_or_default(),
+            },
+            kind: kind(member),
+            role: if owners.contains(member.id.as_str()) {
+                Role::Owner
+            } else {
+                Role::Member
+            },
+        })
+        .collect()
+}
+
+/// The kind by `@odata.type`. Without one it is not known to be a user, and only users are ever removed.
+fn kind(member: &DirectoryObject) -> MemberKind {
+    match member.odata_type.as_deref() {
+        Some("#microsoft.graph.user") => MemberKind::User,
+        Some("#microsoft.graph.group") => MemberKind::Group,
+        Some("#microsoft.graph.orgContact") => MemberKind::External,
+        _ => MemberKind::Other,
+    }
+}
+
+#[cfg(test)]
+#[path = "read_tests.rs"]
+mod tests;
