@@ -11,10 +11,10 @@ mod work;
 
 use std::collections::BTreeSet;
 
+use crate::engine::Session;
 use crate::engine::answers::Report;
 use crate::engine::observe::{Observed, Scope};
 use crate::engine::source::SourceDirectory;
-use crate::engine::Session;
 use crate::failure::{Failure, FailureKind};
 use crate::plan::part::{Note, Part};
 use crate::target::TargetDirectory;

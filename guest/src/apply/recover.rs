@@ -70,11 +70,21 @@ async fn settle_groups<S, T: TargetDirectory>(
                     .get(group)
                     .is_some_and(|binding| binding.key == *key && binding.target.is_some());
                 if known {
-                    outcomes.push(outcome(intent, Settlement::Already, "the ledger has the group", Vec::new()));
+                    outcomes.push(outcome(
+                        intent,
+                        Settlement::Already,
+                        "the ledger has the group",
+                        Vec::new(),
+                    ));
                     continue;
                 }
                 let held = held_by_others(bindings, group);
-                let wanted = Wanted { group: group.clone(), name: name.clone(), key: key.clone(), bound: None };
+                let wanted = Wanted {
+                    group: group.clone(),
+                    name: name.clone(),
+                    key: key.clone(),
+                    bound: None,
+                };
                 let sight = session.target.look_up(&[wanted], &held).await?.remove(group);
                 match sight {
                     Some(Sight::Takeover(found) | Sight::Bound(found))
@@ -184,10 +194,14 @@ fn read_back(
     recorded: &Recorded,
 ) -> Option<Outcome> {
     let group = intent.intent.group.clone();
-    let (Operation::AddMember { principal, .. } | Operation::RemoveMember { principal, .. }) = operation else {
+    let (Operation::AddMember { principal, .. } | Operation::RemoveMember { principal, .. }) = operation
+    else {
         return None;
     };
-    let present = reading.seen().iter().any(|member| member.principal.id == *principal);
+    let present = reading
+        .seen()
+        .iter()
+        .any(|member| member.principal.id == *principal);
     let absent = !present && reading.complete().is_some();
     match operation {
         Operation::AddMember { user, address, .. } if present => {
@@ -237,7 +251,10 @@ fn outcome(intent: &OpenIntent, settlement: Settlement, reason: &str, effects: V
         intent: intent.id,
         settlement,
         status: None,
-        reason: Some(format!("read back after run {} ended early: {reason}", intent.run)),
+        reason: Some(format!(
+            "read back after run {} ended early: {reason}",
+            intent.run
+        )),
         request_id: None,
         effects,
     }

@@ -124,7 +124,11 @@ impl<S: SourceDirectory, T: TargetDirectory> Worker<'_, '_, S, T> {
                             self.set_created(index, key, target);
                             self.report.applied += 1;
                         } else {
-                            tasks.push(Task { part: index, operation: operation.clone(), target: None });
+                            tasks.push(Task {
+                                part: index,
+                                operation: operation.clone(),
+                                target: None,
+                            });
                         }
                     }
                     Operation::UpdateGroup { .. } => tasks.push(Task {
@@ -183,8 +187,14 @@ impl<S: SourceDirectory, T: TargetDirectory> Worker<'_, '_, S, T> {
             .iter()
             .flat_map(|part| &part.operations)
             .filter_map(|operation| match operation {
-                Operation::AddMember { group: GroupRef::Id(target), .. }
-                | Operation::RemoveMember { group: GroupRef::Id(target), .. } => Some(target),
+                Operation::AddMember {
+                    group: GroupRef::Id(target),
+                    ..
+                }
+                | Operation::RemoveMember {
+                    group: GroupRef::Id(target),
+                    ..
+                } => Some(target),
                 _ => None,
             })
             .filter(|target| !self.members.contains_key(*target))
@@ -211,9 +221,8 @@ impl<S: SourceDirectory, T: TargetDirectory> Worker<'_, '_, S, T> {
     }
 
     async fn removals_phase(&mut self) -> Result<(), Failure> {
-        let mut tasks = self.tasks(|operation| {
-            matches!(operation, Operation::RemoveMember { .. }) && !departs(operation)
-        });
+        let mut tasks = self
+            .tasks(|operation| matches!(operation, Operation::RemoveMember { .. }) && !departs(operation));
         self.aim(&mut tasks);
         let arrived = self.arrivals(&tasks).await;
         tasks.retain(|task| self.may_remove(task, &arrived));
@@ -222,12 +231,21 @@ impl<S: SourceDirectory, T: TargetDirectory> Worker<'_, '_, S, T> {
 
     /// R15: who is in the new group, read after the additions, for each part that moves people.
     async fn arrivals(&self, tasks: &[Task]) -> BTreeMap<usize, BTreeSet<String>> {
-        let moving: BTreeSet<usize> = tasks.iter().filter(|task| moves(task)).map(|task| task.part).collect();
+        let moving: BTreeSet<usize> = tasks
+            .iter()
+            .filter(|task| moves(task))
+            .map(|task| task.part)
+            .collect();
         let homes: BTreeMap<usize, String> = moving
             .into_iter()
             .filter_map(|index| Some((index, self.home(index)?)))
             .collect();
-        let targets: Vec<String> = homes.values().cloned().collect::<BTreeSet<_>>().into_iter().collect();
+        let targets: Vec<String> = homes
+            .values()
+            .cloned()
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect();
         if targets.is_empty() {
             return BTreeMap::new();
         }
@@ -253,7 +271,10 @@ impl<S: SourceDirectory, T: TargetDirectory> Worker<'_, '_, S, T> {
     }
 
     fn may_remove(&self, task: &Task, arrived: &BTreeMap<usize, BTreeSet<String>>) -> bool {
-        let Operation::RemoveMember { principal, address, .. } = &task.operation else {
+        let Operation::RemoveMember {
+            principal, address, ..
+        } = &task.operation
+        else {
             return false;
         };
         if moves(task)
@@ -291,7 +312,11 @@ impl<S: SourceDirectory, T: TargetDirectory> Worker<'_, '_, S, T> {
             .enumerate()
             .flat_map(|(index, part)| part.operations.iter().map(move |operation| (index, operation)))
             .filter(|(_, operation)| wanted(operation))
-            .map(|(part, operation)| Task { part, operation: operation.clone(), target: None })
+            .map(|(part, operation)| Task {
+                part,
+                operation: operation.clone(),
+                target: None,
+            })
             .collect()
     }
 
@@ -344,8 +369,7 @@ impl<S: SourceDirectory, T: TargetDirectory> Worker<'_, '_, S, T> {
         let mut done = 0;
         for chunk in tasks.chunks(CHUNK) {
             self.session.progress("writing", done, Some(total), what);
-            let (settled, open): (Vec<&Task>, Vec<&Task>) =
-                chunk.iter().partition(|task| self.is_done(task));
+            let (settled, open): (Vec<&Task>, Vec<&Task>) = chunk.iter().partition(|task| self.is_done(task));
             self.settle_done(&settled)?;
             self.write(&open).await?;
             done += chunk.len();
@@ -359,7 +383,11 @@ impl<S: SourceDirectory, T: TargetDirectory> Worker<'_, '_, S, T> {
     /// What was read back as done already (R40) needs no request; where the ledger knows it too, not even an entry.
     fn settle_done(&mut self, tasks: &[&Task]) -> Result<(), Failure> {
         self.report.applied += size(tasks.len());
-        let unknown: Vec<&Task> = tasks.iter().copied().filter(|task| !self.is_recorded(task)).collect();
+        let unknown: Vec<&Task> = tasks
+            .iter()
+            .copied()
+            .filter(|task| !self.is_recorded(task))
+            .collect();
         if unknown.is_empty() {
             return Ok(());
         }
@@ -385,7 +413,10 @@ impl<S: SourceDirectory, T: TargetDirectory> Worker<'_, '_, S, T> {
         let intents = self.intend(tasks)?;
         let writes: Vec<Write> = tasks
             .iter()
-            .map(|task| Write { operation: task.operation.clone(), target: task.target.clone() })
+            .map(|task| Write {
+                operation: task.operation.clone(),
+                target: task.target.clone(),
+            })
             .collect();
         let mut results = self.session.target.write(&writes).await;
         results.resize_with(tasks.len(), || WriteResult {
@@ -402,7 +433,10 @@ impl<S: SourceDirectory, T: TargetDirectory> Worker<'_, '_, S, T> {
                 settlement: result.settlement,
                 status: result.answer.as_ref().map(|answer| answer.status),
                 reason: reason(result),
-                request_id: result.answer.as_ref().and_then(|answer| answer.request_id.clone()),
+                request_id: result
+                    .answer
+                    .as_ref()
+                    .and_then(|answer| answer.request_id.clone()),
                 effects: self.effects(task, result.settlement, created)?,
             });
         }
@@ -427,7 +461,10 @@ impl<S: SourceDirectory, T: TargetDirectory> Worker<'_, '_, S, T> {
     fn intend(&self, tasks: &[&Task]) -> Result<Vec<u64>, Failure> {
         let intents: Vec<Intent> = tasks
             .iter()
-            .map(|task| Intent { group: self.group(task).to_owned(), operation: task.operation.to_json() })
+            .map(|task| Intent {
+                group: self.group(task).to_owned(),
+                operation: task.operation.to_json(),
+            })
             .collect();
         let ids = self.session.environment.ledger.intend(&intents)?;
         if ids.len() == intents.len() {
@@ -455,7 +492,9 @@ impl<S: SourceDirectory, T: TargetDirectory> Worker<'_, '_, S, T> {
             (Operation::CreateGroup { key, .. }, Some(created), Some(part))
                 if matches!(settlement, Settlement::Applied | Settlement::Already) =>
             {
-                Ok(vec![Effect::Bind(effects::binding_of_created(part, key, created)?)])
+                Ok(vec![Effect::Bind(effects::binding_of_created(
+                    part, key, created,
+                )?)])
             }
             (operation, _, _) => Ok(task
                 .target
@@ -532,12 +571,20 @@ impl<S: SourceDirectory, T: TargetDirectory> Worker<'_, '_, S, T> {
         let members = task.target.as_ref().and_then(|target| self.members.get(target));
         let present = |principal: &str| {
             members.is_some_and(|reading| {
-                reading.seen().iter().any(|member| member.principal.id == principal)
+                reading
+                    .seen()
+                    .iter()
+                    .any(|member| member.principal.id == principal)
             })
         };
         match &task.operation {
             Operation::CreateGroup { .. } => false,
-            Operation::UpdateGroup { name, description, address, .. } => task
+            Operation::UpdateGroup {
+                name,
+                description,
+                address,
+                ..
+            } => task
                 .target
                 .as_ref()
                 .and_then(|target| self.groups.get(target))
@@ -557,11 +604,8 @@ impl<S: SourceDirectory, T: TargetDirectory> Worker<'_, '_, S, T> {
     fn is_recorded(&self, task: &Task) -> bool {
         let known = |principal: &String| {
             task.target.as_ref().and_then(|target| {
-                self.recorded.get(&(
-                    self.group(task).to_owned(),
-                    target.clone(),
-                    principal.clone(),
-                ))
+                self.recorded
+                    .get(&(self.group(task).to_owned(), target.clone(), principal.clone()))
             })
         };
         match &task.operation {
@@ -576,7 +620,9 @@ impl<S: SourceDirectory, T: TargetDirectory> Worker<'_, '_, S, T> {
     }
 
     fn group(&self, task: &Task) -> &str {
-        self.parts.get(task.part).map_or("", |part| part.group.id.as_str())
+        self.parts
+            .get(task.part)
+            .map_or("", |part| part.group.id.as_str())
     }
 }
 
@@ -592,7 +638,13 @@ fn departs(operation: &Operation) -> bool {
 }
 
 fn moves(task: &Task) -> bool {
-    matches!(task.operation, Operation::RemoveMember { why: RemovalReason::Moved, .. })
+    matches!(
+        task.operation,
+        Operation::RemoveMember {
+            why: RemovalReason::Moved,
+            ..
+        }
+    )
 }
 
 fn reason(result: &WriteResult) -> Option<String> {

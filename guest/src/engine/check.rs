@@ -102,7 +102,11 @@ async fn check_shared_domain<S: SourceDirectory, T>(
     match session.source.directories().await {
         Ok(all) => {
             for other in all.seen().iter().filter(|other| other.id != directory.id) {
-                if other.default_domain.as_ref().is_some_and(|other| other.eq_ignore_ascii_case(domain)) {
+                if other
+                    .default_domain
+                    .as_ref()
+                    .is_some_and(|other| other.eq_ignore_ascii_case(domain))
+                {
                     findings.push(Finding::new(
                         Severity::Warning,
                         "shared-domain",
@@ -152,7 +156,11 @@ async fn check_target_alone<S, T: TargetDirectory>(
     findings: &mut Vec<Finding>,
 ) -> Result<(), Failure> {
     let name = "groupcast-reachability-check";
-    let domain = session.settings.domains.first().map_or("example.com", String::as_str);
+    let domain = session
+        .settings
+        .domains
+        .first()
+        .map_or("example.com", String::as_str);
     let wanted = Wanted {
         group: name.to_owned(),
         name: name.to_owned(),
@@ -229,8 +237,15 @@ async fn judge_risk<S: SourceDirectory, T>(
     };
     for (id, source) in at_risk {
         let users = read.get(id).unwrap_or(&source.users);
-        let about = if users.complete().is_some() { "" } else { "at least " };
-        let name = source.group.as_ref().map_or(id.as_str(), |group| group.name.as_str());
+        let about = if users.complete().is_some() {
+            ""
+        } else {
+            "at least "
+        };
+        let name = source
+            .group
+            .as_ref()
+            .map_or(id.as_str(), |group| group.name.as_str());
         findings.push(Finding::new(
             unless_acknowledged(session.settings),
             "group-at-risk",
@@ -267,7 +282,10 @@ fn judge_target(observed: &Observed, findings: &mut Vec<Finding>) {
                     Severity::Warning,
                     "user-ambiguous",
                     &name(),
-                    format!("Several people of the target could be meant: {}. Nobody is added.", list.join(", ")),
+                    format!(
+                        "Several people of the target could be meant: {}. Nobody is added.",
+                        list.join(", ")
+                    ),
                 ));
             }
             Resolution::Unproven { reason } => findings.push(Finding::new(

@@ -67,7 +67,24 @@ pub async fn explain<S: SourceDirectory, T: TargetDirectory>(
     match &question.person {
         Some(person) => {
             let person = find_person(&reading, view, person).await?;
-            Ok(explain_person(session.settings, &observed, view, &part, &person, chain))
+            // Whoever is not in the group was not looked up with it.
+            if let Some(user) = &person.user
+                && !observed.world.resolutions.contains_key(&user.id)
+            {
+                let found = reading.target.resolve(std::slice::from_ref(user)).await?;
+                observed.world.resolutions.extend(found);
+            }
+            let Some(view) = observed.views.get(index) else {
+                return Ok(chain.end("The group could not be judged."));
+            };
+            Ok(explain_person(
+                session.settings,
+                &observed,
+                view,
+                &part,
+                &person,
+                chain,
+            ))
         }
         None => Ok(explain_group(view, &part, chain)),
     }
@@ -174,9 +191,12 @@ async fn find_person<S: SourceDirectory, T: TargetDirectory>(
     let directory = session.read_directory().await?;
     let list = session.source.users(&directory).await?;
     let same = |one: &str| one.eq_ignore_ascii_case(asked);
-    let member = view.target.members.seen().iter().find(|member| {
-        member.principal.id == asked || same(&member.principal.address)
-    });
+    let member = view
+        .target
+        .members
+        .seen()
+        .iter()
+        .find(|member| member.principal.id == asked || same(&member.principal.address));
     let row = view
         .memberships
         .iter()
@@ -211,7 +231,10 @@ async fn read_users_anyway<S: SourceDirectory, T>(
 ) -> Result<(), Failure> {
     let unread = view.source.users.complete().is_none() && view.source.users.seen().is_empty();
     if unread && view.source.group.is_some() {
-        let mut read = session.source.many_members(std::slice::from_ref(&view.id)).await?;
+        let mut read = session
+            .source
+            .many_members(std::slice::from_ref(&view.id))
+            .await?;
         if let Some(users) = read.remove(&view.id) {
             view.source.users = users;
         }
@@ -231,7 +254,11 @@ fn group_links<S, T>(session: &Session<'_, S, T>, view: &GroupView, chain: &mut 
         return;
     };
     let name = &group.name;
-    chain.link("group", true, format!("JumpCloud has the group “{name}” ({}).", group.id));
+    chain.link(
+        "group",
+        true,
+        format!("JumpCloud has the group “{name}” ({}).", group.id),
+    );
     let bound = eligibility::is_bound(settings, &view.source, group);
     chain.link(
         "binding",
@@ -253,7 +280,9 @@ fn group_links<S, T>(session: &Session<'_, S, T>, view: &GroupView, chain: &mut 
                         format!("Its address is {}, by the settings.", email.text)
                     }
                     Some(email) => format!("Its email in JumpCloud is {}.", email.text),
-                    None => format!("“{name}” has no email. Give it one in JumpCloud, or an address in the settings."),
+                    None => format!(
+                        "“{name}” has no email. Give it one in JumpCloud, or an address in the settings."
+                    ),
                 },
             );
         }
@@ -344,7 +373,10 @@ fn explain_group(view: &GroupView, part: &Part, mut chain: Chain) -> Explanation
         chain.link(
             "waiting",
             false,
-            format!("{} people of it wait, since they cannot be found in the target.", part.waiting.len()),
+            format!(
+                "{} people of it wait, since they cannot be found in the target.",
+                part.waiting.len()
+            ),
         );
     }
     let state = serde_json::to_value(part.state)
@@ -385,9 +417,9 @@ fn explain_person(
     let mut steps = links.steps;
     steps.append(&mut chain.steps);
     chain.steps = steps;
-    let present = principal.as_ref().is_some_and(|principal| {
-        target_links(view, part, principal, wanted, &mut chain)
-    });
+    let present = principal
+        .as_ref()
+        .is_some_and(|principal| target_links(view, part, principal, wanted, &mut chain));
     if principal.is_none() && found_id(&view.target.sight).is_some() {
         chain.link(
             "target-membership",
@@ -406,7 +438,10 @@ fn explain_person(
                 .map_or("nobody of ours put them there", |step| step.message.as_str());
             format!("{label} is in the target group of “{group}” although the source does not want it: {why}")
         }
-        (_, false, Some(cause)) => format!("{label} is not in the target group of “{group}”: {}", cause.message),
+        (_, false, Some(cause)) => format!(
+            "{label} is not in the target group of “{group}”: {}",
+            cause.message
+        ),
         (_, false, None) => format!("{label} is not in the target group of “{group}”."),
     };
     chain.end(conclusion)
@@ -424,17 +459,27 @@ fn source_links(
         chain.link(
             "person",
             false,
-            format!("JumpCloud has nobody called, addressed or numbered “{}”.", person.asked),
+            format!(
+                "JumpCloud has nobody called, addressed or numbered “{}”.",
+                person.asked
+            ),
         );
         return false;
     };
-    chain.link("person", true, format!("JumpCloud has {} ({}).", user.username, user.id));
+    chain.link(
+        "person",
+        true,
+        format!("JumpCloud has {} ({}).", user.username, user.id),
+    );
     let member = view.source.users.seen().contains(&user.id);
     chain.link(
         "membership",
         member,
         match (&view.source.users, member) {
-            (_, true) => format!("{} is in “{group}”, directly or through a nested group.", user.username),
+            (_, true) => format!(
+                "{} is in “{group}”, directly or through a nested group.",
+                user.username
+            ),
             (Reading::Complete(_), false) => format!("{} is not in “{group}” in JumpCloud.", user.username),
             (Reading::Partial { reason, .. }, false) => format!(
                 "{} does not show in “{group}”, but the read was not whole: {reason}",
@@ -450,9 +495,15 @@ fn source_links(
         "active",
         stays,
         if stays {
-            format!("{} is suspended in JumpCloud and stays a member by the settings.", user.username)
+            format!(
+                "{} is suspended in JumpCloud and stays a member by the settings.",
+                user.username
+            )
         } else {
-            format!("{} is suspended in JumpCloud and is removed by the settings.", user.username)
+            format!(
+                "{} is suspended in JumpCloud and is removed by the settings.",
+                user.username
+            )
         },
     );
     member && stays
@@ -471,19 +522,28 @@ fn resolution_link(observed: &Observed, person: &Person, wanted: bool, chain: &m
         }
         Some(Resolution::Unknown { sought }) => (
             false,
-            format!("Nobody in the target answers to {sought}. Create the person there; the next run adds them."),
+            format!(
+                "Nobody in the target answers to {sought}. Create the person there; the next run adds them."
+            ),
         ),
         Some(Resolution::Ambiguous { candidates }) => {
             let list: Vec<&str> = candidates.iter().map(|one| one.address.as_str()).collect();
-            (false, format!("Several people of the target could be meant: {}.", list.join(", ")))
+            (
+                false,
+                format!(
+                    "Several people of the target could be meant: {}.",
+                    list.join(", ")
+                ),
+            )
         }
         Some(Resolution::NoAddress) => (
             false,
             "They have no email in JumpCloud to look for in the target. Give them one.".to_owned(),
         ),
-        Some(Resolution::Unproven { reason }) => {
-            (false, format!("Whether the target has them is not known: {reason}"))
-        }
+        Some(Resolution::Unproven { reason }) => (
+            false,
+            format!("Whether the target has them is not known: {reason}"),
+        ),
         // Nobody looks up who is not to be exported.
         None if !wanted => return None,
         None => (
@@ -505,12 +565,18 @@ fn target_links(view: &GroupView, part: &Part, principal: &str, wanted: bool, ch
     if let Some(row) = row {
         let message = match row.provenance {
             Provenance::Ours => "The ledger says that we added them.",
-            Provenance::Adopted => "The ledger says that they were there already and that the source wants them.",
+            Provenance::Adopted => {
+                "The ledger says that they were there already and that the source wants them."
+            }
             Provenance::Foreign => {
                 "The ledger says that they were there already and that the source never wanted them."
             }
         };
-        chain.link("ledger-membership", row.provenance != Provenance::Foreign, message);
+        chain.link(
+            "ledger-membership",
+            row.provenance != Provenance::Foreign,
+            message,
+        );
     }
     if let Some((holds, message)) = planned(part, principal) {
         chain.link("plan", holds, message);
@@ -552,22 +618,29 @@ fn planned(part: &Part, principal: &str) -> Option<(bool, String)> {
         .iter()
         .filter_map(|operation| match operation {
             Operation::AddMember { principal: other, .. } if other == principal => Some((true, operation)),
-            Operation::RemoveMember { principal: other, .. } if other == principal => Some((false, operation)),
+            Operation::RemoveMember { principal: other, .. } if other == principal => {
+                Some((false, operation))
+            }
             _ => None,
         })
         .collect();
     if about.contains_key(&true) {
-        return Some((false, "A plan made now adds them; it waits to be applied.".to_owned()));
+        return Some((
+            false,
+            "A plan made now adds them; it waits to be applied.".to_owned(),
+        ));
     }
     if about.contains_key(&false) {
-        return Some((true, "A plan made now removes them; it waits to be applied.".to_owned()));
+        return Some((
+            true,
+            "A plan made now removes them; it waits to be applied.".to_owned(),
+        ));
     }
     part.held
         .iter()
         .find(|held| match &held.operation {
-            Operation::AddMember { principal: other, .. } | Operation::RemoveMember { principal: other, .. } => {
-                other == principal
-            }
+            Operation::AddMember { principal: other, .. }
+            | Operation::RemoveMember { principal: other, .. } => other == principal,
             _ => false,
         })
         .map(|held| {

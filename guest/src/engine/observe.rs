@@ -118,7 +118,12 @@ impl<S: SourceDirectory, T: TargetDirectory> Session<'_, S, T> {
         let sources: BTreeMap<String, SourceView> = side
             .groups
             .keys()
-            .map(|id| (id.clone(), source_view(&side, id, desired.get(id), &people.deleted)))
+            .map(|id| {
+                (
+                    id.clone(),
+                    source_view(&side, id, desired.get(id), &people.deleted),
+                )
+            })
             .collect();
         let lookups = sources
             .iter()
@@ -127,7 +132,12 @@ impl<S: SourceDirectory, T: TargetDirectory> Session<'_, S, T> {
                 Some((id.clone(), found))
             })
             .collect();
-        Ok(SourceHalf { side, people, sources, lookups })
+        Ok(SourceHalf {
+            side,
+            people,
+            sources,
+            lookups,
+        })
     }
 
     /// The target's half: people, groups, and their members where `with_members`.
@@ -136,7 +146,12 @@ impl<S: SourceDirectory, T: TargetDirectory> Session<'_, S, T> {
         half: SourceHalf,
         with_members: bool,
     ) -> Result<Observed, Failure> {
-        let SourceHalf { side, people, sources, lookups } = half;
+        let SourceHalf {
+            side,
+            people,
+            sources,
+            lookups,
+        } = half;
         let People { users, listed, .. } = people;
         let TargetSide {
             resolutions,
@@ -253,7 +268,12 @@ impl<S: SourceDirectory, T: TargetDirectory> Session<'_, S, T> {
                         "The list of groups is not whole ({reason}); groups that it lacks are asked for one by one."
                     ));
                 }
-                known.extend(listed.seen().iter().map(|group| (group.id.clone(), group.clone())));
+                known.extend(
+                    listed
+                        .seen()
+                        .iter()
+                        .map(|group| (group.id.clone(), group.clone())),
+                );
                 BTreeSet::new()
             }
             Scope::Groups(groups) => groups.clone(),
@@ -289,7 +309,7 @@ impl<S: SourceDirectory, T: TargetDirectory> Session<'_, S, T> {
                     .filter(|group| match self.rules {
                         TargetRules::Addressed => {
                             eligibility::email(self.settings, self.rules, group).is_some()
-                        },
+                        }
                         TargetRules::Named => names(&self.settings.selected, group),
                     })
                     .map(|group| group.id.clone()),
@@ -337,7 +357,12 @@ impl<S: SourceDirectory, T: TargetDirectory> Session<'_, S, T> {
         if worth_reading.is_empty() {
             return Ok(BTreeMap::new());
         }
-        self.progress("reading-source", 0, Some(worth_reading.len()), "members of groups");
+        self.progress(
+            "reading-source",
+            0,
+            Some(worth_reading.len()),
+            "members of groups",
+        );
         let mut members = self.source.many_members(&worth_reading).await?;
         for (group, reading) in &mut members {
             if let (Some(reason), Reading::Complete(_)) = (side.frozen(group), &*reading) {
@@ -395,7 +420,11 @@ impl<S: SourceDirectory, T: TargetDirectory> Session<'_, S, T> {
                 Err(failure) => self.warn(&format!("The person {id} could not be read: {failure}")),
             }
         }
-        Ok(People { users, deleted, listed })
+        Ok(People {
+            users,
+            deleted,
+            listed,
+        })
     }
 
     async fn read_target(
@@ -420,7 +449,11 @@ impl<S: SourceDirectory, T: TargetDirectory> Session<'_, S, T> {
             .sights
             .values()
             .filter_map(found_id)
-            .chain(lookups.values().flat_map(|lookup| lookup.old_targets.iter().cloned()))
+            .chain(
+                lookups
+                    .values()
+                    .flat_map(|lookup| lookup.old_targets.iter().cloned()),
+            )
             .collect();
         if with_members && !targets.is_empty() {
             self.progress("reading-target", 0, Some(targets.len()), "members of groups");
@@ -465,8 +498,16 @@ impl<S: SourceDirectory, T: TargetDirectory> Session<'_, S, T> {
         sights: &mut BTreeMap<String, Sight>,
     ) -> Result<(), Failure> {
         let own = wanted.bound.clone();
-        let free = Wanted { bound: None, ..wanted };
-        let blocked = match self.target.look_up(std::slice::from_ref(&free), held).await?.remove(&free.group) {
+        let free = Wanted {
+            bound: None,
+            ..wanted
+        };
+        let blocked = match self
+            .target
+            .look_up(std::slice::from_ref(&free), held)
+            .await?
+            .remove(&free.group)
+        {
             Some(Sight::Takeover(group) | Sight::Bound(group)) if Some(&group.id) != own.as_ref() => {
                 Some(Sight::Blocked {
                     conflict: true,
@@ -504,7 +545,12 @@ impl<S: SourceDirectory, T: TargetDirectory> Session<'_, S, T> {
             .collect();
         let mut again = BTreeMap::new();
         if !groups.is_empty() {
-            self.progress("verifying", 0, Some(groups.len()), "members of groups, a second time");
+            self.progress(
+                "verifying",
+                0,
+                Some(groups.len()),
+                "members of groups, a second time",
+            );
             again = self.source.many_members(&groups).await?;
         }
         let people: BTreeSet<&String> = reads
@@ -584,7 +630,8 @@ fn source_view(
 
 /// Whether a list of names or IDs names this group; names match code point for code point.
 pub(crate) fn names(list: &[String], group: &SourceGroup) -> bool {
-    list.iter().any(|entry| *entry == group.id || *entry == group.name)
+    list.iter()
+        .any(|entry| *entry == group.id || *entry == group.name)
 }
 
 fn unread(reason: &str) -> Reading<Vec<ObservedMember>> {

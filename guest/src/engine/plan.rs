@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use crate::engine::Session;
 use crate::engine::answers::PlanSummary;
 use crate::engine::observe::{Observed, Scope};
 use crate::engine::source::SourceDirectory;
-use crate::engine::Session;
 use crate::failure::Failure;
 use crate::plan::part::{Operation, Part};
 use crate::target::TargetDirectory;

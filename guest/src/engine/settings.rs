@@ -11,7 +11,10 @@ pub fn parse(document: &str) -> Result<Settings, Failure> {
     let mut reader = serde_json::Deserializer::from_str(document);
     let settings: Settings = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let path = error.path().to_string();
-        wrong(&path, &format!("{}. Mend the setting and run again.", error.inner()))
+        wrong(
+            &path,
+            &format!("{}. Mend the setting and run again.", error.inner()),
+        )
     })?;
     reader
         .end()
@@ -83,7 +86,10 @@ mod tests {
             ("", "settings"),
             ("{} {}", "settings"),
             (r#"{"managd":true}"#, "settings.managd"),
-            (r#"{"limits":{"run_adds":{"count":-1}}}"#, "settings.limits.run_adds.count"),
+            (
+                r#"{"limits":{"run_adds":{"count":-1}}}"#,
+                "settings.limits.run_adds.count",
+            ),
             (
                 r#"{"limits":{"group_removals":{"percent":101}}}"#,
                 "settings.limits.group_removals.percent",

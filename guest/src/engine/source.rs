@@ -4,24 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 
 use crate::failure::Failure;
-use crate::plan::model::{Reading, SourceGroup, SourceUser, TargetRules};
+use crate::plan::model::{Reading, SourceGroup, SourceUser};
 
-/// A directory as the source knows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Directory {
-    /// The source's ID of it.
-    pub id: String,
-    /// Its name there.
-    pub name: String,
-    /// Which rules it follows; none where it is of a kind that this version does not export to.
-    pub rules: Option<TargetRules>,
-    /// The source's own word for its kind, for a person.
-    pub kind: String,
-    /// Its default domain, where the source knows one (R35).
-    pub default_domain: Option<String>,
-    /// Whether the source's own group management is switched on for it (R35); none where the source does not say.
-    pub groups_enabled: Option<bool>,
-}
+pub use crate::jumpcloud::Directory;
 
 /// Reads of the source. Retries and pacing are its own business.
 pub trait SourceDirectory {
@@ -44,10 +29,8 @@ pub trait SourceDirectory {
     fn group(&self, id: &str) -> impl Future<Output = Result<Option<SourceGroup>, Failure>>;
 
     /// All people, with the IDs that the source holds for them in this directory (R31).
-    fn users(
-        &self,
-        directory: &Directory,
-    ) -> impl Future<Output = Result<Reading<Vec<SourceUser>>, Failure>>;
+    fn users(&self, directory: &Directory)
+    -> impl Future<Output = Result<Reading<Vec<SourceUser>>, Failure>>;
 
     /// One person's own record; none only where the source answers that it does not exist (R49).
     fn user(&self, id: &str) -> impl Future<Output = Result<Option<SourceUser>, Failure>>;
@@ -57,4 +40,41 @@ pub trait SourceDirectory {
         &self,
         groups: &[String],
     ) -> impl Future<Output = Result<BTreeMap<String, Reading<BTreeSet<String>>>, Failure>>;
+}
+
+impl SourceDirectory for crate::jumpcloud::Reader<'_> {
+    async fn directory(&self, id: &str) -> Result<Option<Directory>, Failure> {
+        self.directory(id).await
+    }
+
+    async fn directories(&self) -> Result<Reading<Vec<Directory>>, Failure> {
+        self.directories().await
+    }
+
+    async fn bound_groups(&self, directory: &Directory) -> Result<Reading<BTreeSet<String>>, Failure> {
+        self.bound_groups(directory).await
+    }
+
+    async fn groups(&self) -> Result<Reading<Vec<SourceGroup>>, Failure> {
+        self.groups().await
+    }
+
+    async fn group(&self, id: &str) -> Result<Option<SourceGroup>, Failure> {
+        self.group(id).await
+    }
+
+    async fn users(&self, directory: &Directory) -> Result<Reading<Vec<SourceUser>>, Failure> {
+        self.users(directory).await
+    }
+
+    async fn user(&self, id: &str) -> Result<Option<SourceUser>, Failure> {
+        self.user(id).await
+    }
+
+    async fn many_members(
+        &self,
+        groups: &[String],
+    ) -> Result<BTreeMap<String, Reading<BTreeSet<String>>>, Failure> {
+        self.many_members(groups).await
+    }
 }

@@ -27,5 +27,5 @@ pub mod undo;
 pub use fingerprint::{fingerprint, what_moved};
 pub use planner::{SecondReads, plan, removal_candidates, second_reads};
 pub use summary::{Summary, summary};
-pub use undo::undo_parts;
 pub use transition::{Lookup, lookup};
+pub use undo::undo_parts;

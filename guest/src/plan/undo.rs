@@ -21,7 +21,10 @@ pub fn undo_parts(parts: &[Part], applied: &[(String, Operation)]) -> Vec<Part> 
     }
     let mut undone: Vec<Part> = parts
         .iter()
-        .filter_map(|part| done.get(part.group.id.as_str()).map(|operations| undo(part, operations)))
+        .filter_map(|part| {
+            done.get(part.group.id.as_str())
+                .map(|operations| undo(part, operations))
+        })
         .collect();
     undone.sort_by(|one, other| one.group.id.cmp(&other.group.id));
     undone
@@ -37,7 +40,12 @@ fn undo(part: &Part, applied: &[&Operation]) -> Part {
         }
     }
     // Back into the group before out of another: a crash in between leaves people in both, never in neither.
-    operations.sort_by_cached_key(|operation| (matches!(operation, Operation::RemoveMember { .. }), operation.clone()));
+    operations.sort_by_cached_key(|operation| {
+        (
+            matches!(operation, Operation::RemoveMember { .. }),
+            operation.clone(),
+        )
+    });
     operations.dedup();
     let count = operations.len();
     Part {
@@ -62,22 +70,42 @@ fn inverse(part: &Part, operation: &Operation) -> Result<Operation, Reason> {
             "created-stays",
             format!("The group {key} was created and is not deleted; delete it by hand if nobody needs it."),
         )),
-        Operation::AddMember { group, principal, user, address } => Ok(Operation::RemoveMember {
+        Operation::AddMember {
+            group,
+            principal,
+            user,
+            address,
+        } => Ok(Operation::RemoveMember {
             group: group.clone(),
             principal: principal.clone(),
             user: (!user.is_empty()).then(|| user.clone()),
             address: address.clone(),
             why: RemovalReason::Undone,
         }),
-        Operation::RemoveMember { group, principal, user, address, .. } => Ok(Operation::AddMember {
+        Operation::RemoveMember {
+            group,
+            principal,
+            user,
+            address,
+            ..
+        } => Ok(Operation::AddMember {
             group: group.clone(),
             principal: principal.clone(),
             user: user.clone().unwrap_or_default(),
             address: address.clone(),
         }),
-        Operation::UpdateGroup { group, name, description, address } => {
-            update_back(part, group, name.is_some(), description.is_some(), address.is_some())
-        }
+        Operation::UpdateGroup {
+            group,
+            name,
+            description,
+            address,
+        } => update_back(
+            part,
+            group,
+            name.is_some(),
+            description.is_some(),
+            address.is_some(),
+        ),
     }
 }
 
@@ -91,7 +119,10 @@ fn update_back(
     let Some(before) = part.target.as_ref().and_then(|target| target.before.as_ref()) else {
         return Err(Reason::new(
             "unknown-before",
-            format!("What the group of “{}” was called before is not known; change it by hand.", part.group.name),
+            format!(
+                "What the group of “{}” was called before is not known; change it by hand.",
+                part.group.name
+            ),
         ));
     };
     Ok(Operation::UpdateGroup {

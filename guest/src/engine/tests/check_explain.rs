@@ -21,7 +21,10 @@ fn r34_groups_without_an_email_are_found_with_the_number_of_their_users() {
         town.source.group("g2", "Ops", Some("ops@example.com"), &["bert"]);
         let findings = town.check();
         let finding = found(&findings, "group-at-risk");
-        assert_eq!((finding.severity, finding.place.as_str()), (Severity::Problem, "Sales"));
+        assert_eq!(
+            (finding.severity, finding.place.as_str()),
+            (Severity::Problem, "Sales")
+        );
         assert!(finding.message.contains("(2)"), "{}", finding.message);
         town.settings.acknowledge = true;
         assert_eq!(found(&town.check(), "group-at-risk").severity, Severity::Warning);
@@ -42,7 +45,10 @@ fn r35_a_second_engine_and_a_shared_domain_are_found() {
     };
     town.source.others.push(other);
     let findings = town.check();
-    assert_eq!(found(&findings, "group-management-on").severity, Severity::Problem);
+    assert_eq!(
+        found(&findings, "group-management-on").severity,
+        Severity::Problem
+    );
     assert_eq!(found(&findings, "shared-domain").severity, Severity::Warning);
 }
 
@@ -51,7 +57,10 @@ fn a_missing_directory_is_found_and_the_target_is_asked_all_the_same() {
     let mut town = Town::google();
     town.source.directory = None;
     let findings = town.check();
-    assert_eq!(found(&findings, "directory-not-found").severity, Severity::Problem);
+    assert_eq!(
+        found(&findings, "directory-not-found").severity,
+        Severity::Problem
+    );
     assert_eq!(town.target.reads.get(), 1);
 }
 
@@ -61,21 +70,32 @@ fn ambiguous_names_and_unresolved_people_are_found() {
     town.target.put("a", "", "Sales", &[]);
     town.target.put("b", "", "Sales", &[]);
     town.target.without_account.insert("bert".to_owned());
-    town.source.group("g1", "Sales", Some("sales@example.com"), &["anna", "bert"]);
+    town.source
+        .group("g1", "Sales", Some("sales@example.com"), &["anna", "bert"]);
     let findings = town.check();
     assert_eq!(found(&findings, "twin-names").place, "Sales");
     assert!(found(&findings, "users-unresolved").message.starts_with("1 "));
-    assert!(findings.iter().all(|finding| finding.severity != Severity::Problem), "{findings:?}");
+    assert!(
+        findings
+            .iter()
+            .all(|finding| finding.severity != Severity::Problem),
+        "{findings:?}"
+    );
 }
 
 /// The first link that does not hold.
 fn cause(explanation: &Explanation) -> &str {
-    explanation.steps.iter().find(|step| !step.holds).map_or("", |step| step.code.as_str())
+    explanation
+        .steps
+        .iter()
+        .find(|step| !step.holds)
+        .map_or("", |step| step.code.as_str())
 }
 
 fn sales() -> Town {
     let mut town = Town::google();
-    town.source.group("g1", "Sales", Some("sales@example.com"), &["anna"]);
+    town.source
+        .group("g1", "Sales", Some("sales@example.com"), &["anna"]);
     town.source.members("elsewhere", &["bert"]);
     town.sync();
     town
@@ -92,7 +112,10 @@ fn somebody_in_the_group_is_explained_by_links_that_all_hold() {
     ] {
         let explanation = town.explain(Some(person), group);
         assert_eq!(cause(&explanation), "", "{person} {group}: {explanation:?}");
-        assert!(explanation.conclusion.contains("is in the target group"), "{explanation:?}");
+        assert!(
+            explanation.conclusion.contains("is in the target group"),
+            "{explanation:?}"
+        );
     }
     assert_eq!(cause(&town.explain(None, "Sales")), "");
 }
@@ -118,7 +141,9 @@ fn each_missing_link_is_the_cause() {
             town.source.members("g1", &["anna", "carl"]);
             town.target.without_account.insert("carl".to_owned());
         }),
-        ("carl", "plan", |town| town.source.members("g1", &["anna", "carl"])),
+        ("carl", "plan", |town| {
+            town.source.members("g1", &["anna", "carl"])
+        }),
         ("anna", "active", |town| {
             town.settings.suspended = crate::settings::Suspended::Remove;
             town.source.users.get_mut("anna").unwrap().suspended = true;
@@ -148,14 +173,18 @@ fn each_missing_link_is_the_cause() {
 fn a_stranger_in_the_target_group_is_explained_as_such() {
     let mut town = Town::google();
     town.settings.policy = DriftPolicy::Managed;
-    town.target.put("t-1", "sales@example.com", "Sales", &[("zoe", Role::Member)]);
-    town.source.group("g1", "Sales", Some("sales@example.com"), &["anna"]);
+    town.target
+        .put("t-1", "sales@example.com", "Sales", &[("zoe", Role::Member)]);
+    town.source
+        .group("g1", "Sales", Some("sales@example.com"), &["anna"]);
     town.source.members("elsewhere", &["zoe"]);
     town.sync();
     let explanation = town.explain(Some("zoe"), "Sales");
     assert_eq!(cause(&explanation), "membership");
     assert!(
-        explanation.conclusion.contains("although the source does not want it"),
+        explanation
+            .conclusion
+            .contains("although the source does not want it"),
         "{explanation:?}"
     );
     assert!(explanation.conclusion.contains("never wanted"), "{explanation:?}");

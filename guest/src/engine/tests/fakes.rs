@@ -22,13 +22,18 @@ use crate::target::{TargetDirectory, Wanted, Write, WriteResult};
 
 pub fn whole<T: Clone + 'static>(value: T) -> Complete<T> {
     let mut collector = Collector::new("a fake", |_: &String| "one".to_owned());
-    collector.feed(Page::new(vec!["one".to_owned()], Next::End)).unwrap();
+    collector
+        .feed(Page::new(vec!["one".to_owned()], Next::End))
+        .unwrap();
     collector.finish().unwrap().map(|_| value)
 }
 
 fn reading<T: Clone + 'static>(value: T, partial: bool) -> Reading<T> {
     if partial {
-        Reading::Partial { seen: value, reason: "the fake was told to fall short".to_owned() }
+        Reading::Partial {
+            seen: value,
+            reason: "the fake was told to fall short".to_owned(),
+        }
     } else {
         Reading::Complete(whole(value))
     }
@@ -93,16 +98,20 @@ impl Source {
 
     pub fn members(&mut self, id: &str, members: &[&str]) {
         for user in members {
-            self.users.entry((*user).to_owned()).or_insert_with(|| SourceUser {
-                id: (*user).to_owned(),
-                username: format!("{user}.name"),
-                email: Some(format!("{user}@example.com")),
-                suspended: false,
-                target_id: None,
-            });
+            self.users
+                .entry((*user).to_owned())
+                .or_insert_with(|| SourceUser {
+                    id: (*user).to_owned(),
+                    username: format!("{user}.name"),
+                    email: Some(format!("{user}@example.com")),
+                    suspended: false,
+                    target_id: None,
+                });
         }
-        self.members
-            .insert(id.to_owned(), members.iter().map(|user| (*user).to_owned()).collect());
+        self.members.insert(
+            id.to_owned(),
+            members.iter().map(|user| (*user).to_owned()).collect(),
+        );
     }
 }
 
@@ -112,7 +121,10 @@ impl SourceDirectory for Source {
     }
 
     async fn directories(&self) -> Result<Reading<Vec<Directory>>, Failure> {
-        Ok(reading(self.directory.iter().chain(&self.others).cloned().collect(), false))
+        Ok(reading(
+            self.directory.iter().chain(&self.others).cloned().collect(),
+            false,
+        ))
     }
 
     async fn bound_groups(&self, _: &Directory) -> Result<Reading<BTreeSet<String>>, Failure> {
@@ -120,7 +132,10 @@ impl SourceDirectory for Source {
     }
 
     async fn groups(&self) -> Result<Reading<Vec<SourceGroup>>, Failure> {
-        let listed = self.groups.values().filter(|group| !self.unlisted.contains(&group.id));
+        let listed = self
+            .groups
+            .values()
+            .filter(|group| !self.unlisted.contains(&group.id));
         Ok(reading(listed.cloned().collect(), !self.unlisted.is_empty()))
     }
 
@@ -151,7 +166,10 @@ impl SourceDirectory for Source {
                     members.remove(user);
                 }
                 self.asked.borrow_mut().push(group.clone());
-                (group.clone(), reading(members, self.partial_members.contains(group)))
+                (
+                    group.clone(),
+                    reading(members, self.partial_members.contains(group)),
+                )
             })
             .collect())
     }
@@ -196,7 +214,10 @@ impl Target {
                 key: key.to_owned(),
                 name: name.to_owned(),
                 description: format!("The group {name}"),
-                members: members.iter().map(|(user, role)| (principal(user), *role)).collect(),
+                members: members
+                    .iter()
+                    .map(|(user, role)| (principal(user), *role))
+                    .collect(),
             },
         );
     }
@@ -209,7 +230,11 @@ impl Target {
         found
             .first()
             .map(|group| {
-                group.members.keys().map(|one| one.trim_start_matches("p-").to_owned()).collect()
+                group
+                    .members
+                    .keys()
+                    .map(|one| one.trim_start_matches("p-").to_owned())
+                    .collect()
             })
             .unwrap_or_default()
     }
@@ -226,9 +251,9 @@ impl Target {
     fn see(&self, wanted: &Wanted, held: &BTreeSet<String>) -> Sight {
         let groups = self.groups.borrow();
         if let Some(bound) = &wanted.bound {
-            return groups
-                .get(bound)
-                .map_or(Sight::BoundMissing, |group| Sight::Bound(Self::shown(bound, group)));
+            return groups.get(bound).map_or(Sight::BoundMissing, |group| {
+                Sight::Bound(Self::shown(bound, group))
+            });
         }
         if let Some((id, group)) = groups.iter().find(|(_, group)| group.key == wanted.key) {
             if held.contains(id) {
@@ -269,7 +294,11 @@ impl Target {
         };
         let mut groups = self.groups.borrow_mut();
         let applied = match &write.operation {
-            Operation::CreateGroup { key, name, description } => {
+            Operation::CreateGroup {
+                key,
+                name,
+                description,
+            } => {
                 if let Some((id, group)) = groups.iter().find(|(_, group)| group.key == *key) {
                     return done(Settlement::Already, Some(Self::shown(id, group)));
                 }
@@ -284,7 +313,12 @@ impl Target {
                 groups.insert(id, group);
                 done(Settlement::Applied, Some(shown))
             }
-            Operation::UpdateGroup { name, description, address, .. } => {
+            Operation::UpdateGroup {
+                name,
+                description,
+                address,
+                ..
+            } => {
                 let group = groups.get_mut(write.target.as_ref().unwrap()).unwrap();
                 group.name = name.clone().unwrap_or_else(|| group.name.clone());
                 group.description = description.clone().unwrap_or_else(|| group.description.clone());
@@ -293,7 +327,10 @@ impl Target {
             }
             Operation::AddMember { principal, .. } => {
                 if self.refused.contains(principal) {
-                    return WriteResult { message: "the vendor does not want them".to_owned(), ..done(Settlement::Refused, None) };
+                    return WriteResult {
+                        message: "the vendor does not want them".to_owned(),
+                        ..done(Settlement::Refused, None)
+                    };
                 }
                 let group = groups.get_mut(write.target.as_ref().unwrap()).unwrap();
                 if group.members.contains_key(principal) {
@@ -329,7 +366,9 @@ impl TargetDirectory for Guarded<'_> {
             .iter()
             .map(|user| {
                 let resolution = if self.target.without_account.contains(&user.id) {
-                    Resolution::Unknown { sought: user.username.clone() }
+                    Resolution::Unknown {
+                        sought: user.username.clone(),
+                    }
                 } else {
                     Resolution::Resolved(Principal {
                         id: principal(&user.id),
@@ -385,7 +424,11 @@ impl TargetDirectory for Guarded<'_> {
         writes
             .iter()
             .map(|write| {
-                let denied = self.target.deny_from.get().is_some_and(|from| self.target.sent.get() >= from);
+                let denied = self
+                    .target
+                    .deny_from
+                    .get()
+                    .is_some_and(|from| self.target.sent.get() >= from);
                 if denied || self.host.fuse_blown() {
                     return WriteResult {
                         settlement: Settlement::Abandoned,
@@ -461,7 +504,11 @@ impl Host {
 
     fn call(&self) -> Result<(), Failure> {
         if self.cancelled.get() {
-            return Err(Failure::new(FailureKind::Cancelled, "run", "the run was cancelled"));
+            return Err(Failure::new(
+                FailureKind::Cancelled,
+                "run",
+                "the run was cancelled",
+            ));
         }
         if self.fuse_blown() {
             return Err(Failure::new(FailureKind::Host, "run", "the run was cut off"));
@@ -478,14 +525,19 @@ impl Host {
     }
 
     fn is_approved(&self, operation: &Operation) -> bool {
-        self.approved.borrow().iter().any(|part| part.operations.contains(operation))
+        self.approved
+            .borrow()
+            .iter()
+            .any(|part| part.operations.contains(operation))
     }
 
     fn after_write(&self, target: &Target) {
         for user in self.never_nowhere.borrow().iter() {
             let everywhere = target.groups.borrow();
             assert!(
-                everywhere.values().any(|group| group.members.contains_key(&principal(user))),
+                everywhere
+                    .values()
+                    .any(|group| group.members.contains_key(&principal(user))),
                 "R15: {user} is in no group"
             );
         }
@@ -494,7 +546,9 @@ impl Host {
     fn effect(&self, effect: &Effect) {
         match effect {
             Effect::Bind(binding) => {
-                self.bindings.borrow_mut().insert(binding.group.clone(), binding.clone());
+                self.bindings
+                    .borrow_mut()
+                    .insert(binding.group.clone(), binding.clone());
             }
             Effect::Unbind(group) => {
                 self.bindings.borrow_mut().remove(group);
@@ -505,7 +559,11 @@ impl Host {
                     row.clone(),
                 );
             }
-            Effect::DropMembership { group, target, principal } => {
+            Effect::DropMembership {
+                group,
+                target,
+                principal,
+            } => {
                 self.memberships
                     .borrow_mut()
                     .remove(&(group.clone(), target.clone(), principal.clone()));
@@ -514,7 +572,11 @@ impl Host {
     }
 
     pub fn open(&self) -> usize {
-        self.intents.borrow().iter().filter(|(_, settled)| settled.is_none()).count()
+        self.intents
+            .borrow()
+            .iter()
+            .filter(|(_, settled)| settled.is_none())
+            .count()
     }
 }
 
@@ -568,7 +630,11 @@ impl Ledger for Host {
             .iter()
             .zip(0_u64..)
             .filter(|((_, settled), _)| settled.is_none())
-            .map(|((intent, _), id)| OpenIntent { id, run: "earlier".to_owned(), intent: intent.clone() })
+            .map(|((intent, _), id)| OpenIntent {
+                id,
+                run: "earlier".to_owned(),
+                intent: intent.clone(),
+            })
             .collect())
     }
 }
@@ -614,7 +680,10 @@ impl PlanSink for Host {
     fn put(&self, part: &[u8]) -> Result<(), Failure> {
         let part = Part::from_bytes(part).unwrap();
         let mut parts = self.parts.borrow_mut();
-        assert!(parts.last().is_none_or(|last| last.group.id < part.group.id), "not ascending");
+        assert!(
+            parts.last().is_none_or(|last| last.group.id < part.group.id),
+            "not ascending"
+        );
         parts.push(part);
         Ok(())
     }

@@ -32,12 +32,20 @@ impl Town {
         Self {
             rules,
             source: Source::new(rules),
-            target: Target { rules: Some(rules), ..Target::default() },
+            target: Target {
+                rules: Some(rules),
+                ..Target::default()
+            },
             host: Host::default(),
             settings: Settings {
                 managed: true,
                 selected: vec!["*".to_owned()],
-                limits: Limits { group_adds: none, group_removals: none, run_adds: none, run_removals: none },
+                limits: Limits {
+                    group_adds: none,
+                    group_removals: none,
+                    run_adds: none,
+                    run_removals: none,
+                },
                 ..Settings::default()
             },
         }
@@ -52,7 +60,10 @@ impl Town {
     }
 
     fn with<R>(&self, work: impl FnOnce(&Session<'_, Source, Guarded<'_>>) -> R) -> R {
-        let target = Guarded { target: &self.target, host: &self.host };
+        let target = Guarded {
+            target: &self.target,
+            host: &self.host,
+        };
         work(&Session {
             source: &self.source,
             target: &target,
@@ -76,7 +87,10 @@ impl Town {
     }
 
     fn part(&self, group: &str) -> Part {
-        self.plan().into_iter().find(|part| part.group.id == group).unwrap()
+        self.plan()
+            .into_iter()
+            .find(|part| part.group.id == group)
+            .unwrap()
     }
 
     /// Applies what was approved last.
@@ -96,8 +110,16 @@ impl Town {
     }
 
     fn explain(&self, person: Option<&str>, group: &str) -> Explanation {
-        let question = Question { person: person.map(str::to_owned), group: group.to_owned() };
-        self.with(|session| engine::explain::explain(session, &question).now_or_never().unwrap().unwrap())
+        let question = Question {
+            person: person.map(str::to_owned),
+            group: group.to_owned(),
+        };
+        self.with(|session| {
+            engine::explain::explain(session, &question)
+                .now_or_never()
+                .unwrap()
+                .unwrap()
+        })
     }
 
     fn assert_settled(&self) {

@@ -11,13 +11,18 @@ fn r1_a_first_export_needs_bound_email_managed_and_a_user() {
     type Spoil = fn(&mut Town);
     let cases: [(&str, Spoil); 4] = [
         ("not-bound", |town| town.source.bound.clear()),
-        ("no-email", |town| town.source.groups.get_mut("g1").unwrap().email = None),
+        ("no-email", |town| {
+            town.source.groups.get_mut("g1").unwrap().email = None
+        }),
         ("not-managed", |town| town.settings.managed = false),
-        ("no-users", |town| town.source.members.get_mut("g1").unwrap().clear()),
+        ("no-users", |town| {
+            town.source.members.get_mut("g1").unwrap().clear()
+        }),
     ];
     for (code, spoil) in cases {
         let mut town = Town::google();
-        town.source.group("g1", "Sales", Some("sales@example.com"), &["anna"]);
+        town.source
+            .group("g1", "Sales", Some("sales@example.com"), &["anna"]);
         assert_eq!(town.part("g1").operations.len(), 2);
         spoil(&mut town);
         let part = town.part("g1");
@@ -50,7 +55,8 @@ fn r4_an_empty_group_that_was_never_exported_is_not_created() {
 #[test]
 fn r6_a_group_that_becomes_empty_has_its_removals_held() {
     let mut town = Town::google();
-    town.source.group("g1", "Sales", Some("sales@example.com"), &["anna", "bert"]);
+    town.source
+        .group("g1", "Sales", Some("sales@example.com"), &["anna", "bert"]);
     town.sync();
     town.source.members("g1", &[]);
     let part = town.part("g1");
@@ -72,7 +78,8 @@ fn groups_that_are_not_exported_cost_no_membership_read_and_no_request_to_the_ta
 #[test]
 fn r32_a_group_is_orphaned_only_when_its_own_record_is_gone() {
     let mut town = Town::google();
-    town.source.group("g1", "Sales", Some("sales@example.com"), &["anna"]);
+    town.source
+        .group("g1", "Sales", Some("sales@example.com"), &["anna"]);
     town.source.group("g2", "Ops", Some("ops@example.com"), &["bert"]);
     town.sync();
     town.source.unlisted.insert("g1".to_owned());
@@ -89,14 +96,19 @@ fn r32_a_group_is_orphaned_only_when_its_own_record_is_gone() {
 #[test]
 fn r42_a_partial_list_of_bound_groups_neither_releases_nor_removes() {
     let mut town = Town::google();
-    town.source.group("g1", "Sales", Some("sales@example.com"), &["anna", "bert"]);
+    town.source
+        .group("g1", "Sales", Some("sales@example.com"), &["anna", "bert"]);
     town.sync();
     town.source.bound.clear();
     town.source.bound_is_partial = true;
     town.source.members("g1", &["anna", "carl"]);
     let part = town.part("g1");
     assert_eq!(part.state, GroupState::Frozen);
-    assert!(part.operations.iter().all(|operation| matches!(operation, Operation::AddMember { .. })));
+    assert!(
+        part.operations
+            .iter()
+            .all(|operation| matches!(operation, Operation::AddMember { .. }))
+    );
     assert_eq!(part.operations.len(), 1);
     assert_eq!(part.notes.len(), 0);
 }
@@ -104,7 +116,8 @@ fn r42_a_partial_list_of_bound_groups_neither_releases_nor_removes() {
 #[test]
 fn r42_a_removal_needs_a_second_read_that_agrees() {
     let mut town = Town::google();
-    town.source.group("g1", "Sales", Some("sales@example.com"), &["anna", "bert"]);
+    town.source
+        .group("g1", "Sales", Some("sales@example.com"), &["anna", "bert"]);
     town.sync();
     town.source.flickers = Some(("g1".to_owned(), "bert".to_owned()));
     let part = town.part("g1");
@@ -120,7 +133,8 @@ fn r42_a_removal_needs_a_second_read_that_agrees() {
 #[test]
 fn r49_a_deleted_person_is_removed_although_the_group_reads_partially() {
     let mut town = Town::google();
-    town.source.group("g1", "Sales", Some("sales@example.com"), &["anna", "bert"]);
+    town.source
+        .group("g1", "Sales", Some("sales@example.com"), &["anna", "bert"]);
     town.sync();
     town.source.partial_members.insert("g1".to_owned());
     town.source.members("g1", &["anna"]);
@@ -135,7 +149,8 @@ fn r49_a_deleted_person_is_removed_although_the_group_reads_partially() {
 #[test]
 fn r35_a_directory_that_jumpcloud_manages_itself_is_refused_unless_acknowledged() {
     let mut town = Town::google();
-    town.source.group("g1", "Sales", Some("sales@example.com"), &["anna"]);
+    town.source
+        .group("g1", "Sales", Some("sales@example.com"), &["anna"]);
     town.source.directory.as_mut().unwrap().groups_enabled = Some(true);
     let failure = town.try_plan().unwrap_err();
     assert_eq!(failure.kind, FailureKind::Configuration);
@@ -150,15 +165,22 @@ fn a_directory_that_is_missing_or_of_another_kind_ends_the_run() {
     assert_eq!(town.try_plan().unwrap_err().kind, FailureKind::Configuration);
     town.source.directory = None;
     let failure = town.try_plan().unwrap_err();
-    assert_eq!((failure.kind, failure.place.as_str()), (FailureKind::Configuration, "directory d1"));
+    assert_eq!(
+        (failure.kind, failure.place.as_str()),
+        (FailureKind::Configuration, "directory d1")
+    );
 }
 
 #[test]
 fn r36_r37_switched_off_nothing_is_planned_and_everything_stays() {
     let mut town = Town::google();
-    town.source.group("g1", "Sales", Some("sales@example.com"), &["anna", "bert"]);
+    town.source
+        .group("g1", "Sales", Some("sales@example.com"), &["anna", "bert"]);
     town.sync();
-    let (groups, bindings) = (town.target.groups.borrow().clone(), town.host.bindings.borrow().clone());
+    let (groups, bindings) = (
+        town.target.groups.borrow().clone(),
+        town.host.bindings.borrow().clone(),
+    );
     town.settings.managed = false;
     town.source.members("g1", &["carl"]);
     town.source.bound.clear();
@@ -177,9 +199,14 @@ fn r50_a_group_at_the_address_is_taken_over_and_its_people_are_told_apart() {
         "old",
         "sales@example.com",
         "Sales",
-        &[("anna", Role::Owner), ("bert", Role::Member), ("zoe", Role::Member)],
+        &[
+            ("anna", Role::Owner),
+            ("bert", Role::Member),
+            ("zoe", Role::Member),
+        ],
     );
-    town.source.group("g1", "Sales", Some("Sales@example.com"), &["anna", "bert"]);
+    town.source
+        .group("g1", "Sales", Some("Sales@example.com"), &["anna", "bert"]);
     let part = town.part("g1");
     assert_eq!(part.foreign.len(), 1);
     assert_eq!(part.operations, []);
@@ -218,7 +245,8 @@ fn r51_what_one_group_is_bound_to_is_no_candidate_for_another() {
 #[test]
 fn r46_reading_the_same_world_again_gives_the_same_bytes() {
     let mut town = Town::google();
-    town.source.group("g1", "Sales", Some("sales@example.com"), &["anna", "bert"]);
+    town.source
+        .group("g1", "Sales", Some("sales@example.com"), &["anna", "bert"]);
     town.source.group("g2", "Ops", Some("ops@example.com"), &["bert"]);
     let first: Vec<_> = town.plan().iter().map(Part::to_bytes).collect();
     let second: Vec<_> = town.plan().iter().map(Part::to_bytes).collect();

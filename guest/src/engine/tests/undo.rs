@@ -11,7 +11,12 @@ fn applied(town: &Town, from: usize) -> Vec<(String, Operation)> {
     intents[from..]
         .iter()
         .filter(|(_, settled)| *settled == Some(Settlement::Applied))
-        .map(|(intent, _)| (intent.group.clone(), serde_json::from_str(&intent.operation).unwrap()))
+        .map(|(intent, _)| {
+            (
+                intent.group.clone(),
+                serde_json::from_str(&intent.operation).unwrap(),
+            )
+        })
         .collect()
 }
 
@@ -40,7 +45,8 @@ fn r45_an_undo_puts_members_and_names_back() {
 #[test]
 fn r45_a_created_group_is_reported_and_not_deleted() {
     let mut town = Town::google();
-    town.source.group("g1", "Sales", Some("sales@example.com"), &["anna"]);
+    town.source
+        .group("g1", "Sales", Some("sales@example.com"), &["anna"]);
     town.sync();
     let parts = undo_parts(&town.host.approved.borrow(), &applied(&town, 0));
     assert_eq!(parts[0].warnings[0].code, "created-stays");
