@@ -44,20 +44,39 @@ impl wit::Guest for Component {
 
     fn check(run: wit::Run) -> Result<Vec<wit::Finding>, wit::Error> {
         execute(run, async |run, environment| {
-            let findings = engine::check(&run, environment).await?;
+            let findings = engine::Engine {
+                run: &run,
+                environment,
+            }
+            .check()
+            .await?;
             Ok(findings.into_iter().map(convert::finding).collect())
         })
     }
 
     fn plan(run: wit::Run) -> Result<wit::PlanSummary, wit::Error> {
         execute(run, async |run, environment| {
-            Ok(convert::summary(engine::plan(&run, environment).await?))
+            Ok(convert::summary(
+                engine::Engine {
+                    run: &run,
+                    environment,
+                }
+                .plan()
+                .await?,
+            ))
         })
     }
 
     fn apply(run: wit::Run) -> Result<wit::Report, wit::Error> {
         execute(run, async |run, environment| {
-            Ok(convert::report(engine::apply(&run, environment).await?))
+            Ok(convert::report(
+                engine::Engine {
+                    run: &run,
+                    environment,
+                }
+                .apply()
+                .await?,
+            ))
         })
     }
 
@@ -68,7 +87,12 @@ impl wit::Guest for Component {
         };
         execute(run, async |run, environment| {
             Ok(convert::explanation(
-                engine::explain(&run, environment, &question).await?,
+                engine::Engine {
+                    run: &run,
+                    environment,
+                }
+                .explain(&question)
+                .await?,
             ))
         })
     }

@@ -1,1 +1,104 @@
-//! To be filled.
+//! Carries out approved parts, and nothing else. The order across groups is: removals of people who are
+//! gone by their own record (R49), creations and updates, ties and provenance in the ledger, additions, and then (after
+//! a look at where people arrived, R15) the other removals. Before each chunk of writes its intents are durable, after it its outcomes with their effects.
+//!
+//! Whatever is cut off in between is settled by reading back when the next apply begins ([`recover`], R47). Nothing is
+//! decided here: a group that is not as it was when its part was made is refused (R44).
+
+mod effects;
+pub mod recover;
+mod work;
+
+use std::collections::BTreeSet;
+
+use crate::engine::Session;
+use crate::engine::answers::Report;
+use crate::engine::observe::{Observed, Scope};
+use crate::engine::source::SourceDirectory;
+use crate::failure::{Failure, FailureKind};
+use crate::plan::part::{Note, Part};
+use crate::target::TargetDirectory;
+
+/// Carries out the parts that the source gives.
+///
+/// # Errors
+/// What ended the run: the host, a credential or a read that everything hangs on. What was done by then is in the
+/// ledger; the same parts may be applied again.
+pub async fn apply<S: SourceDirectory, T: TargetDirectory>(
+    session: &Session<'_, S, T>,
+) -> Result<Report, Failure> {
+    let parts = approved(session)?;
+    recover::settle_open(session).await?;
+    let busy: BTreeSet<String> = parts
+        .iter()
+        .filter(|part| part.has_writes() || !part.notes.is_empty())
+        .map(|part| part.group.id.clone())
+        .collect();
+    let mut report = Report::default();
+    if busy.is_empty() {
+        return Ok(report);
+    }
+    if !session.settings.managed {
+        return Err(Failure::new(
+            FailureKind::Cancelled,
+            format!("directory {}", session.directory),
+            "Group management is switched off for this directory: nothing was written. Switch it on, plan, and approve again.",
+        ));
+    }
+    let observed = session.observe(&Scope::Groups(busy.clone())).await?;
+    let mut steady = Vec::new();
+    for part in parts.into_iter().filter(|part| busy.contains(&part.group.id)) {
+        match moved(session, &observed, &part)? {
+            Some(what) => report.moved.push((part.group.id.clone(), what)),
+            None => steady.push(part),
+        }
+    }
+    work::carry_out(session, steady, &observed, &mut report).await?;
+    Ok(report)
+}
+
+fn approved<S, T>(session: &Session<'_, S, T>) -> Result<Vec<Part>, Failure> {
+    let mut parts = Vec::new();
+    while let Some(bytes) = session.environment.plan_source.next()? {
+        let part = Part::from_bytes(&bytes).map_err(|error| {
+            Failure::new(
+                FailureKind::Host,
+                format!("approved part {}", parts.len() + 1),
+                format!("It cannot be read: {error}. Make a new plan and approve that."),
+            )
+        })?;
+        parts.push(part);
+    }
+    Ok(parts)
+}
+
+/// What moved since the part was planned; none where nothing did.
+fn moved<S: SourceDirectory, T: TargetDirectory>(
+    session: &Session<'_, S, T>,
+    observed: &Observed,
+    part: &Part,
+) -> Result<Option<String>, Failure> {
+    if part.fingerprint == crate::plan::undo::FINGERPRINT {
+        return Ok(None);
+    }
+    // A part that changes the ledger alone is worth checking too: a release must not follow from what was true once.
+    let Some(view) = observed.views.iter().find(|view| view.id == part.group.id) else {
+        return Ok(Some(
+            "the group is gone from the source and was never exported".to_owned(),
+        ));
+    };
+    let now = crate::plan::fingerprint(view, &observed.world, session.settings, part);
+    if now == part.fingerprint {
+        return Ok(None);
+    }
+    let fresh = crate::plan::plan(&observed.world, std::slice::from_ref(view), session.settings);
+    Ok(Some(match fresh.first() {
+        Some(fresh) => crate::plan::what_moved(part, fresh),
+        None => "the group is no longer planned at all".to_owned(),
+    }))
+}
+
+/// Whether a note ties the group to its target, and so waits for what it depends on.
+fn is_bind(note: &Note) -> bool {
+    matches!(note, Note::Bind { .. })
+}

@@ -29,14 +29,22 @@ pub(super) fn manifest(manifest: ours::Manifest) -> wit::Manifest {
     wit::Manifest {
         name: manifest.name.to_owned(),
         version: manifest.version.to_owned(),
-        vendors: manifest.vendors.iter().map(|vendor| (*vendor).to_owned()).collect(),
+        vendors: manifest
+            .vendors
+            .iter()
+            .map(|vendor| (*vendor).to_owned())
+            .collect(),
         credentials: manifest
             .credentials
             .into_iter()
             .map(|credential| wit::Credential {
                 name: credential.name.to_owned(),
                 purpose: credential.purpose.to_owned(),
-                scopes: credential.scopes.iter().map(|scope| (*scope).to_owned()).collect(),
+                scopes: credential
+                    .scopes
+                    .iter()
+                    .map(|scope| (*scope).to_owned())
+                    .collect(),
             })
             .collect(),
         egress: manifest

@@ -1,45 +1,75 @@
-//! The exports of the component, over an [`Environment`].
+//! Puts the rooms together for each export of the WIT world: reads the world through the source and the target
+//! directory, lets [`crate::plan`] decide, and lets [`crate::apply`] carry out what was approved.
+//!
+//! One file an export. What the exports share is [`observe`] (reading the world once, in the same way for a plan,
+//! for its apply and for an explanation: otherwise fingerprints could not agree). No vendor's word enters here: the
+//! vendor's name is looked at in one place, [`Engine`], to choose who answers.
 
-mod types;
+pub mod answers;
+pub mod check;
+pub mod explain;
+pub mod observe;
+pub mod plan;
+pub mod run;
+pub mod source;
 
-pub use types::{
-    Explanation, Finding, PlanSummary, Question, Report, Run, Severity, SourceEnd, Step, TargetEnd,
-};
+mod settings;
+#[cfg(test)]
+mod tests;
 
-use crate::environment::Environment;
-use crate::failure::Failure;
+pub use answers::{Explanation, Finding, PlanSummary, Question, Report, Severity, Step};
+pub use run::{Engine, Run, SourceEnd, TargetEnd};
+pub use settings::parse as parse_settings;
 
-pub async fn check(run: &Run, environment: Environment<'_>) -> Result<Vec<Finding>, Failure> {
-    let request = ::http::Request::get(format!("{}/api/v2/directories", run.source.base_url))
-        .body(bytes::Bytes::new())
-        .map_err(|error| {
-            Failure::new(
-                crate::failure::FailureKind::Configuration,
-                "url",
-                error.to_string(),
-            )
-        })?;
-    let answer = environment.transport.send(request).await;
-    Ok(vec![Finding {
-        severity: Severity::Info,
-        code: "probe".into(),
-        place: run.source.base_url.clone(),
-        message: format!("{answer:?}"),
-        vendor: None,
-    }])
+use crate::environment::{Environment, Level};
+use crate::failure::{Failure, FailureKind};
+use crate::plan::model::{TargetRules, TextLimits};
+use crate::settings::Settings;
+
+/// What every export works with: the two directories, the imports and the settings of the run.
+pub struct Session<'a, S, T> {
+    /// Where groups come from.
+    pub source: &'a S,
+    /// Where groups go.
+    pub target: &'a T,
+    /// The imports.
+    pub environment: Environment<'a>,
+    /// The connection's settings.
+    pub settings: &'a Settings,
+    /// Which rules the target follows.
+    pub rules: TargetRules,
+    /// How long the target's texts may be.
+    pub text: TextLimits,
+    /// The source's own ID of the directory.
+    pub directory: &'a str,
 }
-pub async fn plan(_: &Run, environment: Environment<'_>) -> Result<PlanSummary, Failure> {
-    environment.clock.sleep_ms(1).await;
-    environment.plan_sink.put(b"{}")?;
-    Ok(PlanSummary::default())
+
+impl<S, T> Session<'_, S, T> {
+    /// Tells a person where the run is.
+    pub(crate) fn progress(&self, phase: &str, done: usize, total: Option<usize>, message: &str) {
+        self.environment.progress.report(
+            phase,
+            u64::try_from(done).unwrap_or(u64::MAX),
+            total.map(|total| u64::try_from(total).unwrap_or(u64::MAX)),
+            message,
+        );
+    }
+
+    /// Logs something that somebody should look at.
+    pub(crate) fn warn(&self, message: &str) {
+        self.environment.progress.log(Level::Warn, message);
+    }
 }
-pub async fn apply(_: &Run, environment: Environment<'_>) -> Result<Report, Failure> {
-    while environment.plan_source.next()?.is_some() {}
-    Ok(Report::default())
-}
-pub async fn explain(_: &Run, _: Environment<'_>, _: &Question) -> Result<Explanation, Failure> {
-    Ok(Explanation {
-        conclusion: String::new(),
-        steps: vec![],
-    })
+
+/// Whether a failure ends the whole run, and not only the read that it fell in: the host or a credential says no,
+/// and every further request would be answered in the same way.
+pub(crate) fn ends_the_run(failure: &Failure) -> bool {
+    match failure.kind {
+        FailureKind::Cancelled
+        | FailureKind::Configuration
+        | FailureKind::Unauthorized
+        | FailureKind::Denied
+        | FailureKind::Host => true,
+        FailureKind::Transient | FailureKind::Throttled(_) | FailureKind::Vendor => false,
+    }
 }

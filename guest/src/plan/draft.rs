@@ -14,7 +14,7 @@ use super::model::{GroupView, ObservedMember, Reading, Sight, TargetGroup, World
 use super::moving;
 use super::part::{
     GroupRef, GroupState, Held, Note, Operation, Part, PartGroup, PartTarget, Reason, RemovalReason,
-    TargetHow,
+    TargetBefore, TargetHow,
 };
 use super::transition::{self, Course, Tie};
 
@@ -121,6 +121,7 @@ fn tied(binding: Option<&Binding>) -> Option<PartTarget> {
         key: binding.key.clone(),
         label: binding.key.clone(),
         how: TargetHow::Bound,
+        before: None,
     })
 }
 
@@ -210,6 +211,7 @@ impl Draft<'_> {
             key: export.key.clone(),
             label: export.key.clone(),
             how: TargetHow::Create,
+            before: None,
         });
         self.part.operations.push(Operation::CreateGroup {
             key: export.key.clone(),
@@ -246,6 +248,7 @@ impl Draft<'_> {
             } else {
                 TargetHow::Takeover
             },
+            before: None,
         });
         let target = GroupRef::Id(group.id.clone());
         self.attributes(world, settings, export, course, group, &target);
@@ -304,6 +307,13 @@ impl Draft<'_> {
             }
         ) {
             self.part.operations.push(update);
+            if let Some(target) = &mut self.part.target {
+                target.before = Some(TargetBefore {
+                    name: group.name.clone(),
+                    description: group.description.clone(),
+                    address: group.key.clone(),
+                });
+            }
         }
     }
 

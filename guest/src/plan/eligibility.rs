@@ -119,6 +119,7 @@ pub fn assess(
     let email = email(settings, rules, group);
     let bound = is_bound(settings, source, group);
     let judged = email.as_ref().map(|email| judge_address(settings, rules, email));
+    let unaddressed = rules == TargetRules::Addressed && !matches!(judged, Some(Ok(_)));
     // On the move with the new target still to be created is exported too.
     let exported =
         binding.is_some_and(|binding| binding.target.is_some() || !binding.details.moving_from.is_empty());
@@ -153,7 +154,8 @@ pub fn assess(
             stopped,
         );
     }
-    if !is_selected(settings, rules, group) {
+    let selected = is_selected(settings, rules, group);
+    if !selected {
         release = true;
         miss(
             Reason::new(
@@ -208,6 +210,7 @@ pub fn assess(
     let resumes = binding.is_none_or(|binding| {
         binding.state == BindingState::Managed || rules == TargetRules::Named || binding.key == key
     });
+    let stopped_already = !settings.managed || release || !bound || !selected || unaddressed;
     if source.users.seen().is_empty() && !(exported && resumes) {
         match source.users.shortfall() {
             None => miss(
@@ -217,6 +220,8 @@ pub fn assess(
                 ),
                 GroupState::NotExportable,
             ),
+            // What is stopped already is not read at all: that its users were not seen says nothing.
+            Some(_) if stopped_already => {}
             Some(why) => miss(
                 Reason::new(
                     "read-incomplete",

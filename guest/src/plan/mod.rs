@@ -22,8 +22,10 @@ pub mod summary;
 #[cfg(test)]
 mod tests;
 pub mod transition;
+pub mod undo;
 
 pub use fingerprint::{fingerprint, what_moved};
 pub use planner::{SecondReads, plan, removal_candidates, second_reads};
 pub use summary::{Summary, summary};
 pub use transition::{Lookup, lookup};
+pub use undo::undo_parts;

@@ -72,6 +72,21 @@ pub struct PartTarget {
     pub label: String,
     /// How it came to be tied.
     pub how: TargetHow,
+    /// The group's attributes before the part, so that an update can be undone (R45); none without an update.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<TargetBefore>,
+}
+
+/// A target group's attributes as they were read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TargetBefore {
+    /// Display name.
+    pub name: String,
+    /// Description; empty for none.
+    pub description: String,
+    /// Google address; elsewhere the key, which no operation changes.
+    pub address: String,
 }
 
 /// How a target came to be tied to a source group.
@@ -210,6 +225,8 @@ pub enum RemovalReason {
     Moved,
     /// Not wanted by the source, under the authoritative policy (R10).
     NotInSource,
+    /// Added by an apply that is undone (R45).
+    Undone,
 }
 
 /// An operation that waits.

@@ -230,6 +230,7 @@ proptest! {
                     RemovalReason::NotInSource => {
                         prop_assert!(whole && lab.settings.policy == DriftPolicy::Authoritative);
                     }
+                    RemovalReason::Undone => prop_assert!(false, "only an undo undoes"),
                 }
             }
         }

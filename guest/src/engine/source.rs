@@ -1,0 +1,80 @@
+//! What the engine asks of the source directory. There is no method that writes: the source is only read (R8).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+
+use crate::failure::Failure;
+use crate::plan::model::{Reading, SourceGroup, SourceUser};
+
+pub use crate::jumpcloud::Directory;
+
+/// Reads of the source. Retries and pacing are its own business.
+pub trait SourceDirectory {
+    /// The directory under an ID; none where the source answers that there is none.
+    fn directory(&self, id: &str) -> impl Future<Output = Result<Option<Directory>, Failure>>;
+
+    /// All directories that the source exports to (R35).
+    fn directories(&self) -> impl Future<Output = Result<Reading<Vec<Directory>>, Failure>>;
+
+    /// IDs of the groups associated with a directory.
+    fn bound_groups(
+        &self,
+        directory: &Directory,
+    ) -> impl Future<Output = Result<Reading<BTreeSet<String>>, Failure>>;
+
+    /// All groups.
+    fn groups(&self) -> impl Future<Output = Result<Reading<Vec<SourceGroup>>, Failure>>;
+
+    /// One group's own record; none only where the source answers that it does not exist.
+    fn group(&self, id: &str) -> impl Future<Output = Result<Option<SourceGroup>, Failure>>;
+
+    /// All people, with the IDs that the source holds for them in this directory (R31).
+    fn users(&self, directory: &Directory)
+    -> impl Future<Output = Result<Reading<Vec<SourceUser>>, Failure>>;
+
+    /// One person's own record; none only where the source answers that it does not exist (R49).
+    fn user(&self, id: &str) -> impl Future<Output = Result<Option<SourceUser>, Failure>>;
+
+    /// Effective users of groups, nested ones included; an entry for every group asked for.
+    fn many_members(
+        &self,
+        groups: &[String],
+    ) -> impl Future<Output = Result<BTreeMap<String, Reading<BTreeSet<String>>>, Failure>>;
+}
+
+impl SourceDirectory for crate::jumpcloud::Reader<'_> {
+    async fn directory(&self, id: &str) -> Result<Option<Directory>, Failure> {
+        self.directory(id).await
+    }
+
+    async fn directories(&self) -> Result<Reading<Vec<Directory>>, Failure> {
+        self.directories().await
+    }
+
+    async fn bound_groups(&self, directory: &Directory) -> Result<Reading<BTreeSet<String>>, Failure> {
+        self.bound_groups(directory).await
+    }
+
+    async fn groups(&self) -> Result<Reading<Vec<SourceGroup>>, Failure> {
+        self.groups().await
+    }
+
+    async fn group(&self, id: &str) -> Result<Option<SourceGroup>, Failure> {
+        self.group(id).await
+    }
+
+    async fn users(&self, directory: &Directory) -> Result<Reading<Vec<SourceUser>>, Failure> {
+        self.users(directory).await
+    }
+
+    async fn user(&self, id: &str) -> Result<Option<SourceUser>, Failure> {
+        self.user(id).await
+    }
+
+    async fn many_members(
+        &self,
+        groups: &[String],
+    ) -> Result<BTreeMap<String, Reading<BTreeSet<String>>>, Failure> {
+        self.many_members(groups).await
+    }
+}
