@@ -81,3 +81,157 @@ pub(super) fn built_in_rules() -> Vec<Rule> {
         })
         .collect()
 }
+
+/// Every connection of the configuration, ready to run. Reads secrets; asks no vendor.
+///
+/// # Errors
+/// The first that cannot be set up, and what to do.
+pub(super) fn connections(config: &Config) -> Result<Vec<ConnectionSetup>, SetupError> {
+    let secrets = Secrets::open(config).map_err(|error| SetupError::Network(error.to_string()))?;
+    let allowed_networks = config
+        .network
+        .allow_networks
+        .iter()
+        .map(|text| {
+            text.parse::<Network>()
+                .map_err(|error| SetupError::Network(format!("network.allow_networks: {text:?}: {error}")))
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    let ca_pem = config
+        .network
+        .ca_file
+        .as_ref()
+        .map(|path| {
+            std::fs::read(path).map_err(|error| {
+                SetupError::Network(format!("network.ca_file: {} cannot be read: {error}", path.display()))
+            })
+        })
+        .transpose()?;
+    let mut rules = built_in_rules();
+    rules.extend(config.egress.iter().cloned());
+    let limits = config.limits.run_limits();
+    let egress_limits = config.limits.egress_limits();
+
+    let mut setups = Vec::new();
+    for tenant in &config.tenants {
+        for connection in &tenant.connections {
+            let id = ConnectionId::new(&tenant.name, &connection.name);
+            let place = |vendor, url: &str| {
+                Origin::base(url)
+                    .map(|origin| Base { vendor, origin })
+                    .map_err(|reason| SetupError::Url { connection: id.to_string(), reason })
+            };
+            let (vendor, target_base_url) = match &connection.vendor {
+                TargetVendor::Google(google) => (Vendor::Google, &google.base_url),
+                TargetVendor::Entra(entra) => (Vendor::Entra, &entra.graph_url),
+            };
+            let bases = vec![place(Vendor::Jumpcloud, &tenant.jumpcloud.base_url)?, place(vendor, target_base_url)?];
+            let egress = TenantEgress {
+                bases: bases.clone(),
+                ca_pem: ca_pem.clone(),
+                allowed_networks: allowed_networks.clone(),
+                limits: egress_limits.clone(),
+            };
+            let connections = Connections::new(&egress)
+                .map(Arc::new)
+                .map_err(|error| SetupError::Network(format!("network.ca_file: {error}")))?;
+            let credentials = credentials(&id, tenant, connection, &secrets, &connections)?;
+            setups.push(ConnectionSetup {
+                directory_key: DirectoryKey::new(&tenant.name, vendor.credential(), &connection.identity()),
+                id,
+                vendor: vendor.credential(),
+                directory: connection.directory.clone(),
+                source_base_url: trimmed(&tenant.jumpcloud.base_url),
+                target_base_url: trimmed(target_base_url),
+                settings: connection.settings.clone(),
+                bases,
+                rules: rules.clone(),
+                connections,
+                credentials,
+                limits: limits.clone(),
+                egress_limits: egress_limits.clone(),
+            });
+        }
+    }
+    Ok(setups)
+}
+
+fn trimmed(url: &str) -> String {
+    url.trim_end_matches('/').to_owned()
+}
+
+/// The credentials of one connection: the source's and the target's, each under its vendor's name.
+fn credentials(
+    id: &ConnectionId,
+    tenant: &Tenant,
+    connection: &Connection,
+    secrets: &Secrets,
+    connections: &Arc<Connections>,
+) -> Result<Arc<dyn CredentialSource>, SetupError> {
+    let unusable = |reason: String| SetupError::Credential { connection: id.to_string(), reason };
+    let secret = |reference: &SecretRef| secrets.get(reference).map_err(|error| unusable(error.to_string()));
+    let clock = || Arc::new(SystemBootClock) as Arc<dyn BootClock>;
+    let endpoint = |credential, url: &str| TokenEndpoint {
+        credential,
+        url: url.to_owned(),
+        connections: Arc::clone(connections),
+    };
+    let jumpcloud = &tenant.jumpcloud;
+    let source: Arc<dyn Credential> = match &jumpcloud.credential {
+        JumpcloudCredential::ApiKey(key) => Arc::new(
+            jumpcloud::ApiKey::new(&secret(key)?, jumpcloud.org_id.clone())
+                .map_err(|error| unusable(error.to_string()))?,
+        ),
+        JumpcloudCredential::ServiceAccount { client_id, client_secret } => {
+            let token = CachedToken::new(
+                jumpcloud::ServiceAccount {
+                    endpoint: endpoint("jumpcloud", &jumpcloud.token_url),
+                    client_id: client_id.clone(),
+                    client_secret: secret(client_secret)?,
+                },
+                clock(),
+            );
+            match &jumpcloud.org_id {
+                Some(org) => {
+                    let (name, value) = jumpcloud::organization_header(org);
+                    Arc::new(token.with_header(name, value))
+                }
+                None => Arc::new(token),
+            }
+        }
+    };
+    let (name, target): (&str, Arc<dyn Credential>) = match &connection.vendor {
+        TargetVendor::Google(google) => {
+            let account = google::ServiceAccount::new(
+                endpoint("google", &google.token_url),
+                &secret(&google.service_account_key)?,
+                google.admin.clone(),
+            )
+            .map_err(|error| unusable(error.to_string()))?;
+            ("google", Arc::new(CachedToken::new(account, clock())))
+        }
+        TargetVendor::Entra(entra) => {
+            let proof = match &entra.credential {
+                EntraCredential::ClientSecret(reference) => entra::Proof::Secret(secret(reference)?),
+                EntraCredential::Certificate { certificate, key } => {
+                    let certificate = secret(certificate)?;
+                    entra::Proof::Certificate(
+                        entra::Certificate::new(&secret(key)?, certificate.expose_secret(), Algorithm::PS256)
+                            .map_err(|error| unusable(error.to_string()))?,
+                    )
+                }
+            };
+            let application = entra::Application {
+                endpoint: endpoint(
+                    "entra",
+                    &format!("{}/{}/oauth2/v2.0/token", trimmed(&entra.login_url), entra.tenant_id),
+                ),
+                client_id: entra.client_id.clone(),
+                scope: entra_scope(&entra.graph_url),
+                proof,
+            };
+            ("entra", Arc::new(CachedToken::new(application, clock())))
+        }
+    };
+    Ok(Arc::new(TenantCredentials::default().with("jumpcloud", source).with(name, target)))
+}
