@@ -7,3 +7,4 @@ pub mod credentials;
 pub mod egress;
 pub mod ledger;
 pub mod plugin;
+pub mod store;

@@ -3,13 +3,23 @@
 use std::sync::Arc;
 
 use groupcast_guest::settings::Settings;
+use jsonwebtoken::Algorithm;
+use secrecy::ExposeSecret;
 
-use crate::credentials::CredentialSource;
+use crate::config::{
+    Config, Connection, EntraCredential, JumpcloudCredential, SecretRef, Tenant, Vendor as TargetVendor,
+};
+use crate::credentials::token::{CachedToken, TokenEndpoint};
+use crate::credentials::{Credential, CredentialSource, TenantCredentials, entra, google, jumpcloud};
+use crate::egress::TenantEgress;
+use crate::egress::addresses::Network;
 use crate::egress::connection::Connections;
 use crate::egress::limits::Limits;
-use crate::egress::origin::{Base, OriginError};
+use crate::egress::origin::{Base, Origin, OriginError, Vendor};
+use crate::egress::permit::{BootClock, SystemBootClock};
 use crate::egress::rules::Rule;
 use crate::plugin::RunLimits;
+use crate::secrets::Secrets;
 use crate::store::{ConnectionId, DirectoryKey};
 
 /// A connection, ready to run.
@@ -156,6 +166,16 @@ pub(super) fn connections(config: &Config) -> Result<Vec<ConnectionSetup>, Setup
     Ok(setups)
 }
 
+/// The scope of Graph's tokens: each national cloud has its own, which is its Graph address. A Graph on this machine
+/// stands for the public one.
+fn entra_scope(graph: &Origin) -> String {
+    if graph.is_this_machine() {
+        "https://graph.microsoft.com/.default".to_owned()
+    } else {
+        format!("{graph}/.default")
+    }
+}
+
 fn trimmed(url: &str) -> String {
     url.trim_end_matches('/').to_owned()
 }
@@ -205,7 +225,7 @@ fn credentials(
             let account = google::ServiceAccount::new(
                 endpoint("google", &google.token_url),
                 &secret(&google.service_account_key)?,
-                google.admin.clone(),
+                &google.admin,
             )
             .map_err(|error| unusable(error.to_string()))?;
             ("google", Arc::new(CachedToken::new(account, clock())))
@@ -215,10 +235,10 @@ fn credentials(
                 EntraCredential::ClientSecret(reference) => entra::Proof::Secret(secret(reference)?),
                 EntraCredential::Certificate { certificate, key } => {
                     let certificate = secret(certificate)?;
-                    entra::Proof::Certificate(
+                    entra::Proof::Certificate(Box::new(
                         entra::Certificate::new(&secret(key)?, certificate.expose_secret(), Algorithm::PS256)
                             .map_err(|error| unusable(error.to_string()))?,
-                    )
+                    ))
                 }
             };
             let application = entra::Application {
@@ -227,7 +247,9 @@ fn credentials(
                     &format!("{}/{}/oauth2/v2.0/token", trimmed(&entra.login_url), entra.tenant_id),
                 ),
                 client_id: entra.client_id.clone(),
-                scope: entra_scope(&entra.graph_url),
+                scope: Origin::base(&entra.graph_url)
+                    .map(|graph| entra_scope(&graph))
+                    .map_err(|error| unusable(error.to_string()))?,
                 proof,
             };
             ("entra", Arc::new(CachedToken::new(application, clock())))

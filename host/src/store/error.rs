@@ -1,0 +1,109 @@
+//! What can go wrong with the store, in words that an operator can act on.
+
+use std::path::PathBuf;
+
+use chrono::{DateTime, Utc};
+
+/// Why the store did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The database could not be opened.
+    #[error("the store {path} cannot be opened: {source}; check that the folder exists and is writable", path = .path.display())]
+    Open {
+        /// The database file.
+        path: PathBuf,
+        /// The cause.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The database was written by a newer program.
+    #[error("the store {path} was made by a newer version of groupcast (schema {version}); use that version, or another store", path = .path.display())]
+    Newer {
+        /// The database file.
+        path: PathBuf,
+        /// The schema version that this program does not know.
+        version: i64,
+    },
+    /// The database refused or failed.
+    #[error("the store failed: {0}; nothing of this step was kept")]
+    Database(#[from] sqlx::Error),
+    /// What was read back is not what was written.
+    #[error("the store is damaged: {0}; restore it from a backup")]
+    Damaged(String),
+    /// The caller broke a limit that the WIT contract names.
+    #[error("{what}: {given} is over the limit of {limit}")]
+    TooMuch {
+        /// What was too much.
+        what: &'static str,
+        /// What was given.
+        given: usize,
+        /// What is allowed.
+        limit: usize,
+    },
+    /// The mark of a page is none that this store gave.
+    #[error("`{0}` is no page mark of this store; start again without a mark")]
+    Mark(String),
+    /// An intent that is not open: never made in this directory, or settled before.
+    #[error("intent {0} cannot be settled: it was settled before, or was never made in this directory")]
+    NotOpen(u64),
+    /// The lease is gone, so nothing may be intended under it (R48).
+    #[error(
+        "the lease on {key} (token {token}) is no longer held; the run must stop, and may be started again"
+    )]
+    LeaseLost {
+        /// What was leased.
+        key: String,
+        /// The fencing token that is stale.
+        token: u64,
+    },
+    /// No such run.
+    #[error("there is no run {0}; `groupcast runs` lists them")]
+    NoRun(String),
+    /// The run ended before.
+    #[error("run {0} has ended already")]
+    RunEnded(String),
+    /// A run of this ID exists.
+    #[error("a run {0} exists already")]
+    RunExists(String),
+    /// No such plan in this directory.
+    #[error("there is no plan {0} for this directory; make one with `groupcast plan`")]
+    NoPlan(String),
+    /// No such part in the plan.
+    #[error("plan {plan} has no part for {part}")]
+    NoPart {
+        /// Hash of the plan.
+        plan: String,
+        /// Group ID or position.
+        part: String,
+    },
+    /// The plan is too old to be approved or applied.
+    #[error("plan {hash} expired on {at}; make a new one with `groupcast plan`", at = .at.format("%Y-%m-%d %H:%M UTC"))]
+    PlanExpired {
+        /// Hash of the plan.
+        hash: String,
+        /// When it expired.
+        at: DateTime<Utc>,
+    },
+    /// The plan was applied before.
+    #[error("plan {0} was applied already; make a new one with `groupcast plan`")]
+    PlanApplied(String),
+    /// What the plugin gave as a part is none.
+    #[error("part {position} of the plan cannot be kept: {why}")]
+    BadPart {
+        /// Position, from 0.
+        position: u64,
+        /// What is wrong.
+        why: String,
+    },
+    /// Nothing in the group can be released.
+    #[error("plan {plan} holds nothing for group {group} that an approval can release")]
+    NothingHeld {
+        /// Hash of the plan.
+        plan: String,
+        /// Group ID.
+        group: String,
+    },
+}
+
+/// The store's results.
+pub type Result<T> = std::result::Result<T, StoreError>;

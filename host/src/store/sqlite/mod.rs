@@ -1,0 +1,249 @@
+//! The embedded store: one SQLite file.
+//!
+//! Write-ahead log, `synchronous = FULL` (a commit is on the disk before it answers), foreign keys on. All writes
+//! of a process go through one connection and take the write lock at their beginning, so that two of them
+//! never find each other half way; reads have connections of their own and wait for nobody. Several processes
+//! may share the file.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{Sqlite, Transaction};
+
+use super::records::{Clock, system_clock};
+use super::{Result, StoreError};
+
+mod connections;
+mod ledger;
+mod plans;
+mod release;
+mod runs;
+mod state;
+
+static MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations");
+
+/// How long a write waits for another process's.
+const BUSY: Duration = Duration::from_secs(15);
+const READERS: u32 = 4;
+
+/// A store in a SQLite file.
+#[derive(Clone)]
+pub struct SqliteStore {
+    path: PathBuf,
+    writer: SqlitePool,
+    reader: SqlitePool,
+    clock: Clock,
+}
+
+impl std::fmt::Debug for SqliteStore {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("SqliteStore")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
+    }
+}
+
+impl SqliteStore {
+    /// Opens the file, makes it (readable for its owner alone) where there is none, and brings its schema up to date.
+    ///
+    /// # Errors
+    /// The file cannot be opened or written, is no database, or was made by a newer version.
+    pub async fn open(path: &Path) -> Result<Self> {
+        Self::open_with_clock(path, system_clock()).await
+    }
+
+    /// The same with a clock of the caller's.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn open_with_clock(path: &Path, clock: Clock) -> Result<Self> {
+        let failed = |source: Box<dyn std::error::Error + Send + Sync>| StoreError::Open {
+            path: path.to_path_buf(),
+            source,
+        };
+        create_private(path).map_err(|error| failed(error.into()))?;
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(BUSY);
+        let writer = SqlitePoolOptions::new()
+            .max_connections(1)
+            .connect_with(options.clone())
+            .await
+            .map_err(|error| failed(error.into()))?;
+        MIGRATIONS.run(&writer).await.map_err(|error| match error {
+            MigrateError::VersionMissing(version) => StoreError::Newer {
+                path: path.to_path_buf(),
+                version,
+            },
+            other => failed(other.into()),
+        })?;
+        let reader = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .connect_with(options.pragma("query_only", "on"))
+            .await
+            .map_err(|error| failed(error.into()))?;
+        Ok(Self {
+            path: path.to_path_buf(),
+            writer,
+            reader,
+            clock,
+        })
+    }
+
+    /// Closes the file; what was answered is on the disk already.
+    pub async fn close(&self) {
+        self.reader.close().await;
+        self.writer.close().await;
+    }
+
+    /// Begins a write with the lock in hand.
+    async fn write(&self) -> Result<Transaction<'static, Sqlite>> {
+        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
+    }
+
+    fn now(&self) -> i64 {
+        (self.clock)().timestamp_millis()
+    }
+}
+
+/// The store names people: nobody but its owner reads it. SQLite gives its side files the same mode.
+fn create_private(path: &Path) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.read(true).append(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop)
+}
+
+fn time(millis: i64) -> Result<DateTime<Utc>> {
+    DateTime::from_timestamp_millis(millis).ok_or_else(|| StoreError::Damaged(format!("{millis} is no time")))
+}
+
+fn optional_time(millis: Option<i64>) -> Result<Option<DateTime<Utc>>> {
+    millis.map(time).transpose()
+}
+
+/// SQLite's integers are signed. What we count starts at zero and never reaches the other half.
+fn signed(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+fn unsigned(value: i64) -> Result<u64> {
+    u64::try_from(value).map_err(|_| StoreError::Damaged(format!("{value} is below zero")))
+}
+
+fn at_most(what: &'static str, given: usize, limit: usize) -> Result<()> {
+    if given > limit {
+        return Err(StoreError::TooMuch { what, given, limit });
+    }
+    Ok(())
+}
+
+/// The database's word for a value that serde knows by name (kebab-case or lower-case enums).
+fn word<T: serde::Serialize>(value: &T) -> Result<String> {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(word)) => Ok(word),
+        other => Err(StoreError::Damaged(format!("no word for {other:?}"))),
+    }
+}
+
+fn from_word<T: serde::de::DeserializeOwned>(word: String) -> Result<T> {
+    serde_json::from_value(serde_json::Value::String(word))
+        .map_err(|error| StoreError::Damaged(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::store::{Store, suite};
+
+    #[tokio::test]
+    async fn sqlite_passes_the_suite_of_all_stores() {
+        let folder = tempfile::tempdir().unwrap();
+        let count = std::sync::atomic::AtomicUsize::new(0);
+        suite::all(async |clock| {
+            let number = count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            let path = folder.path().join(format!("{number}.db"));
+            Arc::new(SqliteStore::open_with_clock(&path, clock).await.unwrap()) as Arc<dyn Store>
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn what_was_kept_is_there_after_opening_again_and_only_the_owner_can_read_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store.db");
+        let first = SqliteStore::open(&path).await.unwrap();
+        let directory = suite::directory("kept");
+        suite::bind(&first, &directory, "g1", "t1").await;
+        first.close().await;
+        let second: Arc<dyn Store> = Arc::new(SqliteStore::open(&path).await.unwrap());
+        let page = second.bindings(&directory, None).await.unwrap();
+        assert_eq!(page.items.len(), 1);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            assert_eq!(
+                std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+                0o600
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_store_of_a_newer_version_is_refused_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store.db");
+        let store = SqliteStore::open(&path).await.unwrap();
+        sqlx::query(
+            "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+             VALUES (9999, 'from the future', TRUE, x'00', 0)",
+        )
+        .execute(&store.writer)
+        .await
+        .unwrap();
+        store.close().await;
+        let error = SqliteStore::open(&path).await.unwrap_err();
+        assert!(
+            matches!(error, StoreError::Newer { version: 9999, .. }),
+            "{error}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_no_database_is_refused_and_left_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store.db");
+        let text = "this is a letter, not a database\n".repeat(100);
+        std::fs::write(&path, &text).unwrap();
+        let error = SqliteStore::open(&path).await.unwrap_err();
+        assert!(matches!(error, StoreError::Open { .. }), "{error}");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+    }
+
+    #[tokio::test]
+    async fn synchronous_is_full_and_the_log_is_write_ahead() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&folder.path().join("store.db")).await.unwrap();
+        let synchronous: i64 = sqlx::query_scalar("PRAGMA synchronous")
+            .fetch_one(&store.writer)
+            .await
+            .unwrap();
+        let journal: String = sqlx::query_scalar("PRAGMA journal_mode")
+            .fetch_one(&store.writer)
+            .await
+            .unwrap();
+        assert_eq!((synchronous, journal.as_str()), (2, "wal"));
+    }
+}

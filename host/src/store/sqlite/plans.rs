@@ -1,0 +1,426 @@
+//! Plans in SQLite: staging, sealing, approving, giving back. Releasing what is held stands in `release`.
+
+use async_trait::async_trait;
+use chrono::Duration;
+use groupcast_guest::plan::part::{Part, root_hash, sha256_hex};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
+
+use super::ledger::missing_run;
+use super::{SqliteStore, optional_time, signed, time, unsigned};
+use crate::store::{
+    ConnectionId, DirectoryKey, NewPlan, PAGE, PART_BYTES, PLAN_DAYS, PartRecord, Parts, PlanQuery,
+    PlanRecord, PlanStatus, PlanStore, Result, StoreError,
+};
+
+#[async_trait]
+impl PlanStore for SqliteStore {
+    async fn stage_parts(&self, run: &str, first: u64, parts: &[Vec<u8>]) -> Result<()> {
+        let mut transaction = self.write().await?;
+        let mut last: Option<String> =
+            sqlx::query_scalar("SELECT max(group_id) FROM staged_parts WHERE run = ?")
+                .bind(run)
+                .fetch_one(&mut *transaction)
+                .await?;
+        for (position, bytes) in (first..).zip(parts) {
+            at_part(position, bytes)?;
+            let part = Part::from_bytes(bytes).map_err(|why| StoreError::BadPart { position, why })?;
+            let group = part.group.id;
+            if last.as_ref().is_some_and(|last| *last >= group) {
+                return Err(StoreError::BadPart {
+                    position,
+                    why: format!("group {group} comes twice or out of order; parts ascend by group ID"),
+                });
+            }
+            let sha256 = keep_bytes(&mut transaction, bytes).await?;
+            sqlx::query("INSERT INTO staged_parts (run, position, group_id, sha256) VALUES (?, ?, ?, ?)")
+                .bind(run)
+                .bind(signed(position))
+                .bind(&group)
+                .bind(sha256)
+                .execute(&mut *transaction)
+                .await
+                .map_err(|error| match missing_run(error, run) {
+                    StoreError::Database(error) if is_double(&error) => StoreError::BadPart {
+                        position,
+                        why: "this position is taken".to_owned(),
+                    },
+                    other => other,
+                })?;
+            last = Some(group);
+        }
+        Ok(transaction.commit().await?)
+    }
+
+    async fn drop_staged(&self, run: &str) -> Result<()> {
+        let mut transaction = self.write().await?;
+        sqlx::query("DELETE FROM staged_parts WHERE run = ?")
+            .bind(run)
+            .execute(&mut *transaction)
+            .await?;
+        drop_unused_bytes(&mut transaction).await?;
+        Ok(transaction.commit().await?)
+    }
+
+    async fn seal_plan(&self, plan: &NewPlan) -> Result<PlanRecord> {
+        let mut transaction = self.write().await?;
+        let now = self.now();
+        let rows = sqlx::query("SELECT position, sha256 FROM staged_parts WHERE run = ? ORDER BY position")
+            .bind(&plan.run)
+            .fetch_all(&mut *transaction)
+            .await?;
+        let mut hashes: Vec<String> = Vec::with_capacity(rows.len());
+        for (expected, row) in (0u64..).zip(&rows) {
+            if unsigned(row.try_get("position")?)? != expected {
+                return Err(StoreError::BadPart {
+                    position: expected,
+                    why: "it is missing".to_owned(),
+                });
+            }
+            hashes.push(row.try_get("sha256")?);
+        }
+        let hash = root_hash(hashes.iter().map(String::as_str));
+        let lifetime = plan.lifetime.unwrap_or_else(|| Duration::days(PLAN_DAYS));
+        let over: Option<bool> = sqlx::query_scalar(
+            "SELECT applied_at IS NOT NULL OR expires_at <= ? FROM plans WHERE directory = ? AND hash = ?",
+        )
+        .bind(now)
+        .bind(plan.directory.as_str())
+        .bind(&hash)
+        .fetch_optional(&mut *transaction)
+        .await?;
+        if over == Some(true) {
+            sqlx::query("DELETE FROM plans WHERE directory = ? AND hash = ?")
+                .bind(plan.directory.as_str())
+                .bind(&hash)
+                .execute(&mut *transaction)
+                .await?;
+        }
+        sqlx::query(
+            "INSERT INTO plans (directory, hash, tenant, connection, run, created_at, expires_at, summary) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (directory, hash) DO UPDATE SET run = excluded.run, \
+             created_at = excluded.created_at, expires_at = excluded.expires_at, summary = excluded.summary",
+        )
+        .bind(plan.directory.as_str())
+        .bind(&hash)
+        .bind(&plan.connection.tenant)
+        .bind(&plan.connection.name)
+        .bind(&plan.run)
+        .bind(now)
+        .bind(now + lifetime.num_milliseconds())
+        .bind(plan.summary.to_string())
+        .execute(&mut *transaction)
+        .await
+        .map_err(|error| missing_run(error, &plan.run))?;
+        if over != Some(false) {
+            sqlx::query(
+                "INSERT INTO plan_parts (directory, hash, position, group_id, sha256) \
+                 SELECT ?, ?, position, group_id, sha256 FROM staged_parts WHERE run = ?",
+            )
+            .bind(plan.directory.as_str())
+            .bind(&hash)
+            .bind(&plan.run)
+            .execute(&mut *transaction)
+            .await?;
+        }
+        sqlx::query("DELETE FROM staged_parts WHERE run = ?")
+            .bind(&plan.run)
+            .execute(&mut *transaction)
+            .await?;
+        sqlx::query("UPDATE runs SET plan_hash = ? WHERE id = ?")
+            .bind(&hash)
+            .bind(&plan.run)
+            .execute(&mut *transaction)
+            .await?;
+        let record = required(&mut transaction, &plan.directory, &hash, now).await?;
+        transaction.commit().await?;
+        Ok(record)
+    }
+
+    async fn plan(&self, directory: &DirectoryKey, hash: &str) -> Result<Option<PlanRecord>> {
+        let mut connection = self.reader.acquire().await?;
+        find(&mut connection, directory, hash, self.now()).await
+    }
+
+    async fn plans(&self, query: &PlanQuery) -> Result<Vec<PlanRecord>> {
+        let mut select = QueryBuilder::<Sqlite>::new(PLAN);
+        select.push("WHERE TRUE");
+        if let Some(tenant) = &query.tenant {
+            select.push(" AND tenant = ").push_bind(tenant);
+        }
+        if let Some(connection) = &query.connection {
+            select.push(" AND connection = ").push_bind(connection);
+        }
+        if let Some(prefix) = &query.hash_prefix {
+            select
+                .push(" AND substr(hash, 1, length(")
+                .push_bind(prefix)
+                .push(")) = ")
+                .push_bind(prefix);
+        }
+        select
+            .push(" ORDER BY created_at DESC, hash LIMIT ")
+            .push_bind(PAGE as i64);
+        let rows = select.build().fetch_all(&self.reader).await?;
+        rows.iter().map(|row| record(row, self.now())).collect()
+    }
+
+    async fn parts(&self, directory: &DirectoryKey, hash: &str) -> Result<Vec<PartRecord>> {
+        let mut connection = self.reader.acquire().await?;
+        required(&mut connection, directory, hash, self.now()).await?;
+        all_parts(&mut connection, directory, hash).await
+    }
+
+    async fn part_bytes(&self, directory: &DirectoryKey, hash: &str, position: u64) -> Result<Vec<u8>> {
+        let mut connection = self.reader.acquire().await?;
+        bytes_of(&mut connection, directory, hash, position).await
+    }
+
+    async fn approve(
+        &self,
+        directory: &DirectoryKey,
+        hash: &str,
+        parts: &Parts,
+        approver: &str,
+    ) -> Result<PlanRecord> {
+        let mut transaction = self.write().await?;
+        let now = self.now();
+        usable(&required(&mut transaction, directory, hash, now).await?)?;
+        let mut update = QueryBuilder::<Sqlite>::new("UPDATE plan_parts SET approved_at = ");
+        update.push_bind(now).push(", approved_by = ").push_bind(approver);
+        update
+            .push(" WHERE approved_at IS NULL AND directory = ")
+            .push_bind(directory.as_str());
+        update.push(" AND hash = ").push_bind(hash);
+        if let Parts::Groups(groups) = parts {
+            let known: std::collections::HashSet<String> = all_parts(&mut transaction, directory, hash)
+                .await?
+                .into_iter()
+                .map(|part| part.group)
+                .collect();
+            if let Some(unknown) = groups.iter().find(|group| !known.contains(*group)) {
+                return Err(StoreError::NoPart {
+                    plan: hash.to_owned(),
+                    part: format!("group {unknown}"),
+                });
+            }
+            let list = serde_json::Value::from(groups.clone()).to_string();
+            update
+                .push(" AND group_id IN (SELECT value FROM json_each(")
+                .push_bind(list)
+                .push("))");
+        }
+        update.build().execute(&mut *transaction).await?;
+        let record = required(&mut transaction, directory, hash, now).await?;
+        transaction.commit().await?;
+        Ok(record)
+    }
+
+    async fn approved_parts(&self, directory: &DirectoryKey, hash: &str) -> Result<Vec<PartRecord>> {
+        let mut connection = self.reader.acquire().await?;
+        usable(&required(&mut connection, directory, hash, self.now()).await?)?;
+        let mut parts = all_parts(&mut connection, directory, hash).await?;
+        parts.retain(|part| part.approved_at.is_some());
+        Ok(parts)
+    }
+
+    async fn release_held(
+        &self,
+        directory: &DirectoryKey,
+        hash: &str,
+        groups: &[String],
+    ) -> Result<PlanRecord> {
+        self.release(directory, hash, groups).await
+    }
+
+    async fn mark_applied(&self, directory: &DirectoryKey, hash: &str, run: &str) -> Result<()> {
+        let mut transaction = self.write().await?;
+        let record = required(&mut transaction, directory, hash, self.now()).await?;
+        if matches!(record.status, PlanStatus::Applied { .. }) {
+            return Err(StoreError::PlanApplied(hash.to_owned()));
+        }
+        sqlx::query("UPDATE plans SET applied_at = ?, applied_by = ? WHERE directory = ? AND hash = ?")
+            .bind(self.now())
+            .bind(run)
+            .bind(directory.as_str())
+            .bind(hash)
+            .execute(&mut *transaction)
+            .await?;
+        Ok(transaction.commit().await?)
+    }
+
+    async fn forget_expired(&self, longer_than: Duration) -> Result<u64> {
+        let mut transaction = self.write().await?;
+        let forgotten = sqlx::query("DELETE FROM plans WHERE expires_at <= ?")
+            .bind(self.now() - longer_than.num_milliseconds())
+            .execute(&mut *transaction)
+            .await?;
+        drop_unused_bytes(&mut transaction).await?;
+        transaction.commit().await?;
+        Ok(forgotten.rows_affected())
+    }
+}
+
+const PLAN: &str = "SELECT *, \
+    (SELECT count(*) FROM plan_parts p WHERE p.directory = plans.directory AND p.hash = plans.hash) AS parts, \
+    (SELECT count(approved_at) FROM plan_parts p WHERE p.directory = plans.directory AND p.hash = plans.hash) \
+    AS approved FROM plans ";
+
+pub(super) async fn find(
+    connection: &mut SqliteConnection,
+    directory: &DirectoryKey,
+    hash: &str,
+    now: i64,
+) -> Result<Option<PlanRecord>> {
+    let mut select = QueryBuilder::<Sqlite>::new(PLAN);
+    select.push("WHERE directory = ").push_bind(directory.as_str());
+    select.push(" AND hash = ").push_bind(hash);
+    let row = select.build().fetch_optional(connection).await?;
+    row.as_ref().map(|row| record(row, now)).transpose()
+}
+
+pub(super) async fn required(
+    connection: &mut SqliteConnection,
+    directory: &DirectoryKey,
+    hash: &str,
+    now: i64,
+) -> Result<PlanRecord> {
+    find(connection, directory, hash, now)
+        .await?
+        .ok_or_else(|| StoreError::NoPlan(hash.to_owned()))
+}
+
+/// Whether the plan may still be approved, released from and applied.
+pub(super) fn usable(plan: &PlanRecord) -> Result<()> {
+    match plan.status {
+        PlanStatus::Stored | PlanStatus::Approved { .. } => Ok(()),
+        PlanStatus::Applied { .. } => Err(StoreError::PlanApplied(plan.hash.clone())),
+        PlanStatus::Expired => Err(StoreError::PlanExpired {
+            hash: plan.hash.clone(),
+            at: plan.expires_at,
+        }),
+    }
+}
+
+fn record(row: &SqliteRow, now: i64) -> Result<PlanRecord> {
+    let applied_at: Option<i64> = row.try_get("applied_at")?;
+    let expires_at: i64 = row.try_get("expires_at")?;
+    let approved = unsigned(row.try_get("approved")?)?;
+    let summary: String = row.try_get("summary")?;
+    let status = match applied_at {
+        Some(at) => PlanStatus::Applied {
+            at: time(at)?,
+            run: row
+                .try_get::<Option<String>, _>("applied_by")?
+                .unwrap_or_default(),
+        },
+        None if expires_at <= now => PlanStatus::Expired,
+        None if approved > 0 => PlanStatus::Approved { parts: approved },
+        None => PlanStatus::Stored,
+    };
+    Ok(PlanRecord {
+        hash: row.try_get("hash")?,
+        directory: DirectoryKey::stored(row.try_get("directory")?),
+        connection: ConnectionId::new(
+            row.try_get::<String, _>("tenant")?,
+            row.try_get::<String, _>("connection")?,
+        ),
+        run: row.try_get("run")?,
+        created_at: time(row.try_get("created_at")?)?,
+        expires_at: time(expires_at)?,
+        status,
+        derived_from: row.try_get("derived_from")?,
+        summary: serde_json::from_str(&summary).map_err(|error| StoreError::Damaged(error.to_string()))?,
+        parts: unsigned(row.try_get("parts")?)?,
+    })
+}
+
+pub(super) async fn all_parts(
+    connection: &mut SqliteConnection,
+    directory: &DirectoryKey,
+    hash: &str,
+) -> Result<Vec<PartRecord>> {
+    let rows = sqlx::query("SELECT * FROM plan_parts WHERE directory = ? AND hash = ? ORDER BY position")
+        .bind(directory.as_str())
+        .bind(hash)
+        .fetch_all(connection)
+        .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(PartRecord {
+                position: unsigned(row.try_get("position")?)?,
+                group: row.try_get("group_id")?,
+                sha256: row.try_get("sha256")?,
+                derived_from: row.try_get("derived_from")?,
+                approved_by: row.try_get("approved_by")?,
+                approved_at: optional_time(row.try_get("approved_at")?)?,
+            })
+        })
+        .collect()
+}
+
+pub(super) async fn bytes_of(
+    connection: &mut SqliteConnection,
+    directory: &DirectoryKey,
+    hash: &str,
+    position: u64,
+) -> Result<Vec<u8>> {
+    let row = sqlx::query(
+        "SELECT part_bytes.sha256, bytes FROM plan_parts JOIN part_bytes USING (sha256) \
+         WHERE directory = ? AND hash = ? AND position = ?",
+    )
+    .bind(directory.as_str())
+    .bind(hash)
+    .bind(signed(position))
+    .fetch_optional(connection)
+    .await?
+    .ok_or_else(|| StoreError::NoPart {
+        plan: hash.to_owned(),
+        part: format!("position {position}"),
+    })?;
+    let bytes: Vec<u8> = row.try_get("bytes")?;
+    // What was approved is what is applied, down to the disk it lay on (R44).
+    if sha256_hex(&bytes) != row.try_get::<String, _>("sha256")? {
+        return Err(StoreError::Damaged(format!(
+            "part {position} of plan {hash} is not what was approved"
+        )));
+    }
+    Ok(bytes)
+}
+
+/// Keeps content under its hash, and answers the hash.
+pub(super) async fn keep_bytes(connection: &mut SqliteConnection, bytes: &[u8]) -> Result<String> {
+    let sha256 = sha256_hex(bytes);
+    sqlx::query("INSERT INTO part_bytes (sha256, bytes) VALUES (?, ?) ON CONFLICT DO NOTHING")
+        .bind(&sha256)
+        .bind(bytes)
+        .execute(connection)
+        .await?;
+    Ok(sha256)
+}
+
+async fn drop_unused_bytes(connection: &mut SqliteConnection) -> Result<()> {
+    sqlx::query(
+        "DELETE FROM part_bytes WHERE NOT EXISTS (SELECT 1 FROM plan_parts p WHERE p.sha256 = part_bytes.sha256) \
+         AND NOT EXISTS (SELECT 1 FROM staged_parts s WHERE s.sha256 = part_bytes.sha256)",
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+pub(super) fn at_part(position: u64, bytes: &[u8]) -> Result<()> {
+    if bytes.len() > PART_BYTES {
+        return Err(StoreError::BadPart {
+            position,
+            why: format!("it has {} bytes; the limit is {PART_BYTES}", bytes.len()),
+        });
+    }
+    Ok(())
+}
+
+fn is_double(error: &sqlx::Error) -> bool {
+    error
+        .as_database_error()
+        .is_some_and(|cause| cause.is_unique_violation())
+}

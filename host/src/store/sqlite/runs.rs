@@ -1,0 +1,119 @@
+//! Runs in SQLite.
+
+use async_trait::async_trait;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{QueryBuilder, Row, Sqlite};
+
+use super::{SqliteStore, from_word, optional_time, time, word};
+use crate::store::{ConnectionId, NewRun, PAGE, Result, RunEnd, RunQuery, RunRecord, RunStore, StoreError};
+
+#[async_trait]
+impl RunStore for SqliteStore {
+    async fn start_run(&self, run: &NewRun) -> Result<()> {
+        sqlx::query(
+            "INSERT INTO runs (id, tenant, connection, kind, started_at, plan_hash) VALUES (?, ?, ?, ?, ?, ?)",
+        )
+        .bind(&run.id)
+        .bind(&run.connection.tenant)
+        .bind(&run.connection.name)
+        .bind(word(&run.kind)?)
+        .bind(self.now())
+        .bind(&run.plan)
+        .execute(&self.writer)
+        .await
+        .map_err(|error| match error.as_database_error() {
+            Some(cause) if cause.is_unique_violation() => StoreError::RunExists(run.id.clone()),
+            _ => StoreError::Database(error),
+        })?;
+        Ok(())
+    }
+
+    async fn set_run_plan(&self, run: &str, plan: &str) -> Result<()> {
+        let changed = sqlx::query("UPDATE runs SET plan_hash = ? WHERE id = ?")
+            .bind(plan)
+            .bind(run)
+            .execute(&self.writer)
+            .await?;
+        if changed.rows_affected() == 0 {
+            return Err(StoreError::NoRun(run.to_owned()));
+        }
+        Ok(())
+    }
+
+    async fn end_run(&self, run: &str, end: &RunEnd, counters: &serde_json::Value) -> Result<()> {
+        let changed = sqlx::query(
+            "UPDATE runs SET ended_at = ?, result = ?, message = ?, counters = ? WHERE id = ? AND ended_at IS NULL",
+        )
+        .bind(self.now())
+        .bind(word(&end.result)?)
+        .bind(&end.message)
+        .bind(counters.to_string())
+        .bind(run)
+        .execute(&self.writer)
+        .await?;
+        if changed.rows_affected() == 0 {
+            return Err(match self.run(run).await? {
+                Some(_) => StoreError::RunEnded(run.to_owned()),
+                None => StoreError::NoRun(run.to_owned()),
+            });
+        }
+        Ok(())
+    }
+
+    async fn run(&self, run: &str) -> Result<Option<RunRecord>> {
+        let row = sqlx::query("SELECT * FROM runs WHERE id = ?")
+            .bind(run)
+            .fetch_optional(&self.reader)
+            .await?;
+        row.as_ref().map(record).transpose()
+    }
+
+    async fn runs(&self, query: &RunQuery) -> Result<Vec<RunRecord>> {
+        let mut select = QueryBuilder::<Sqlite>::new("SELECT * FROM runs WHERE TRUE");
+        if let Some(tenant) = &query.tenant {
+            select.push(" AND tenant = ").push_bind(tenant);
+        }
+        if let Some(connection) = &query.connection {
+            select.push(" AND connection = ").push_bind(connection);
+        }
+        if query.unfinished {
+            select.push(" AND ended_at IS NULL");
+        }
+        let limit = if query.limit == 0 {
+            PAGE
+        } else {
+            PAGE.min(query.limit as usize)
+        };
+        select
+            .push(" ORDER BY started_at DESC, id DESC LIMIT ")
+            .push_bind(limit as i64);
+        let rows = select.build().fetch_all(&self.reader).await?;
+        rows.iter().map(record).collect()
+    }
+}
+
+fn record(row: &SqliteRow) -> Result<RunRecord> {
+    let result: Option<String> = row.try_get("result")?;
+    let message: Option<String> = row.try_get("message")?;
+    let counters: String = row.try_get("counters")?;
+    let end = match result {
+        Some(result) => Some(RunEnd {
+            result: from_word(result)?,
+            message: message.unwrap_or_default(),
+        }),
+        None => None,
+    };
+    Ok(RunRecord {
+        id: row.try_get("id")?,
+        connection: ConnectionId::new(
+            row.try_get::<String, _>("tenant")?,
+            row.try_get::<String, _>("connection")?,
+        ),
+        kind: from_word(row.try_get("kind")?)?,
+        started_at: time(row.try_get("started_at")?)?,
+        ended_at: optional_time(row.try_get("ended_at")?)?,
+        end,
+        counters: serde_json::from_str(&counters).map_err(|error| StoreError::Damaged(error.to_string()))?,
+        plan: row.try_get("plan_hash")?,
+    })
+}
