@@ -66,7 +66,7 @@ pub struct UnknownConnection {
 /// Everything that runs need, opened once.
 pub struct Groupcast {
     pub(super) store: Arc<dyn Store>,
-    pub(super) plugin: Plugin,
+    pub(super) plugin: Arc<Plugin>,
     pub(super) engine: Arc<PluginEngine>,
     pub(super) connections: BTreeMap<ConnectionName, ConnectionSetup>,
     pub(super) observer: Arc<dyn Observer>,
@@ -104,13 +104,19 @@ impl Groupcast {
         })
         .await
         .map_err(|error| PluginError::Engine(error.to_string()))??;
-        Ok(Self {
-            store,
-            plugin,
-            engine: Arc::new(engine),
-            connections: setups.into_iter().map(|setup| (setup.id.clone(), setup)).collect(),
-            observer: options.observer,
-        })
+        Ok(Self::with_plugin(setups, store, Arc::new(engine), Arc::new(plugin), options.observer))
+    }
+
+    /// The same over a component that is compiled already: compiling it is the longest part of opening.
+    pub fn with_plugin(
+        setups: Vec<ConnectionSetup>,
+        store: Arc<dyn Store>,
+        engine: Arc<PluginEngine>,
+        plugin: Arc<Plugin>,
+        observer: Arc<dyn Observer>,
+    ) -> Self {
+        let connections = setups.into_iter().map(|setup| (setup.id.clone(), setup)).collect();
+        Self { store, plugin, engine, connections, observer }
     }
 
     /// The store.

@@ -20,7 +20,7 @@ pub use outcome::{
     SyncOutcome,
 };
 pub use recorder::{RequestCounts, VendorCounts};
-pub use setup::{ConnectionSetup, SetupError};
+pub use setup::{ConnectionSetup, SetupError, connections};
 
 /// A connection's name: `tenant/connection`.
 pub type ConnectionName = crate::store::ConnectionId;

@@ -96,7 +96,7 @@ pub(super) fn built_in_rules() -> Vec<Rule> {
 ///
 /// # Errors
 /// The first that cannot be set up, and what to do.
-pub(super) fn connections(config: &Config) -> Result<Vec<ConnectionSetup>, SetupError> {
+pub fn connections(config: &Config) -> Result<Vec<ConnectionSetup>, SetupError> {
     let secrets = Secrets::open(config).map_err(|error| SetupError::Network(error.to_string()))?;
     let allowed_networks = config
         .network
