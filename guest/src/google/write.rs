@@ -26,8 +26,12 @@ enum Judged {
     Done(WriteResult),
     /// The group (or the user) is not shown yet: the same again later; if it stays so, this.
     Late(WriteResult),
-    /// Read back; `met` if it is as wanted, else `missed`.
-    Doubt { met: Settlement, missed: WriteResult },
+    /// Read back; `met` if it is as wanted, with the vendor's own answer, else `missed`.
+    Doubt {
+        met: Settlement,
+        answer: Option<VendorAnswer>,
+        missed: WriteResult,
+    },
 }
 
 impl Google<'_> {
@@ -70,7 +74,7 @@ impl Google<'_> {
                 ),
             }
         }
-        let mut doubts: Vec<(usize, &Write, Settlement, WriteResult)> = Vec::new();
+        let mut doubts: Vec<Doubt<'_>> = Vec::new();
         for round in 0..NEW_GROUP_ROUNDS {
             let calls: Vec<Call> = pending.iter().map(|(_, _, call)| call.clone()).collect();
             let answers = batch::send(&self.client, &calls).await;
@@ -86,7 +90,17 @@ impl Google<'_> {
                 }
                 match judge(write, answer) {
                     Judged::Done(result) => set(&mut results, index, result),
-                    Judged::Doubt { met, missed } => doubts.push((index, write, met, missed)),
+                    Judged::Doubt { met, answer, missed } => doubts.push(Doubt {
+                        index,
+                        write,
+                        met: WriteResult {
+                            settlement: met,
+                            answer,
+                            message: String::new(),
+                            created: None,
+                        },
+                        missed,
+                    }),
                     Judged::Late(result) => {
                         set(&mut results, index, result);
                         if round + 1 < rounds(write) {
@@ -104,38 +118,34 @@ impl Google<'_> {
         (results, stop)
     }
 
-    async fn read_back(
-        &self,
-        mut doubts: Vec<(usize, &Write, Settlement, WriteResult)>,
-        results: &mut [WriteResult],
-    ) {
+    async fn read_back(&self, mut doubts: Vec<Doubt<'_>>, results: &mut [WriteResult]) {
         for round in 0..READ_BACK_ROUNDS {
             if doubts.is_empty() || (round > 0 && self.client.pause(round - 1, None).await.is_err()) {
                 break;
             }
-            let calls: Vec<Call> = doubts.iter().filter_map(|(_, write, _, _)| look(write)).collect();
+            let calls: Vec<Call> = doubts.iter().filter_map(|doubt| look(doubt.write)).collect();
             let answers = batch::send(&self.client, &calls).await;
             let mut open = Vec::new();
-            for ((index, write, met, missed), answer) in doubts.into_iter().zip(answers) {
-                match is_as_wanted(write, &answer) {
-                    Some(created) => {
-                        let result = WriteResult {
-                            settlement: met,
-                            answer: missed.answer.clone(),
-                            message: String::new(),
-                            created,
-                        };
-                        set(results, index, result);
-                    }
+            for (doubt, answer) in doubts.into_iter().zip(answers) {
+                match is_as_wanted(doubt.write, &answer) {
+                    Some(created) => set(results, doubt.index, WriteResult { created, ..doubt.met }),
                     None => {
-                        set(results, index, missed.clone());
-                        open.push((index, write, met, missed));
+                        set(results, doubt.index, doubt.missed.clone());
+                        open.push(doubt);
                     }
                 }
             }
             doubts = open;
         }
     }
+}
+
+/// A write whose outcome only reading back tells.
+struct Doubt<'a> {
+    index: usize,
+    write: &'a Write,
+    met: WriteResult,
+    missed: WriteResult,
 }
 
 fn set(results: &mut [WriteResult], index: usize, result: WriteResult) {
@@ -306,6 +316,7 @@ fn judge(write: &Write, answer: Result<Answer, Failure>) -> Judged {
     match (&write.operation, answer.status, said.reason.as_str()) {
         (Operation::CreateGroup { key, .. }, 409, "duplicate") => Judged::Doubt {
             met: Settlement::Already,
+            answer: Some(vendor.clone()),
             missed: refused(
                 "",
                 &format!(
@@ -315,6 +326,7 @@ fn judge(write: &Write, answer: Result<Answer, Failure>) -> Judged {
         },
         (Operation::AddMember { address, .. }, 409, "duplicate") => Judged::Doubt {
             met: Settlement::Already,
+            answer: Some(vendor.clone()),
             missed: refused(
                 "pending-invitation",
                 &format!(
@@ -326,6 +338,7 @@ fn judge(write: &Write, answer: Result<Answer, Failure>) -> Judged {
         // "The action may be delayed": done, if it shows.
         (_, _, "conflict") => Judged::Doubt {
             met: Settlement::Applied,
+            answer: Some(vendor.clone()),
             missed: refused(
                 "",
                 "Google answered that it conflicts with another change, and it does not show.",
@@ -336,10 +349,12 @@ fn judge(write: &Write, answer: Result<Answer, Failure>) -> Judged {
         }
         (_, _, "conditionNotMet") if is_add => Judged::Doubt {
             met: Settlement::Already,
+            answer: Some(vendor.clone()),
             missed: refused("", "Google's condition for the membership is not met."),
         },
         (Operation::RemoveMember { .. }, 404, _) if !names_the_group(&answer) => Judged::Doubt {
             met: Settlement::Already,
+            answer: Some(vendor.clone()),
             missed: refused("", "Google answers that the member does not exist, and shows it."),
         },
         (Operation::CreateGroup { .. }, 404, _) => {
@@ -371,6 +386,7 @@ fn succeeded(write: &Write, answer: &Answer, vendor: VendorAnswer) -> Judged {
                     format!("It may have been created, but Google's answer could not be read: {failure}");
                 return Judged::Doubt {
                     met: Settlement::Applied,
+                    answer: result.answer.clone(),
                     missed: result,
                 };
             }
@@ -395,6 +411,7 @@ fn judge_failure(failure: Failure) -> Judged {
         // It may have taken effect before the answer was lost.
         FailureKind::Transient => Judged::Doubt {
             met: Settlement::Applied,
+            answer: result.answer.clone(),
             missed: result,
         },
         _ => Judged::Done(result),
