@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex};
 use groupcast_guest::plan::part::{Operation, Part};
 use tokio_util::sync::CancellationToken;
 
+use super::ConnectionName;
 use super::groupcast::Groupcast;
 use super::host::{Access, ApprovedIntents};
 use super::lease::HeldLease;
 use super::outcome::{ApplyOutcome, OperationOutcome, RunFailure, Selection};
 use super::setup::ConnectionSetup;
-use super::ConnectionName;
 use crate::egress::learned::ApprovedOperations;
 use crate::egress::permit::{OpenIntents, RunPermit};
 use crate::egress::policy::Phase;
@@ -43,14 +43,27 @@ impl Groupcast {
         }
         let record = self.find_plan(setup, hash).await?;
         let record = self.approved(setup, record, &selection).await?;
-        let approved = self.store.approved_parts(&setup.directory_key, &record.hash).await?;
+        let approved = self
+            .store
+            .approved_parts(&setup.directory_key, &record.hash)
+            .await?;
         let mut operations = Vec::new();
         for part in &approved {
-            let bytes = self.store.part_bytes(&setup.directory_key, &record.hash, part.position).await?;
+            let bytes = self
+                .store
+                .part_bytes(&setup.directory_key, &record.hash, part.position)
+                .await?;
             let read = Part::from_bytes(&bytes).map_err(|reason| {
-                RunFailure::failed(format!("part {} of plan {} does not read: {reason}", part.position, record.hash))
+                RunFailure::failed(format!(
+                    "part {} of plan {} does not read: {reason}",
+                    part.position, record.hash
+                ))
             })?;
-            operations.extend(read.operations.into_iter().map(|operation| (part.group.clone(), operation)));
+            operations.extend(
+                read.operations
+                    .into_iter()
+                    .map(|operation| (part.group.clone(), operation)),
+            );
         }
 
         let run = self.start(setup, RunKind::Apply, Some(&record.hash)).await?;
@@ -69,14 +82,18 @@ impl Groupcast {
             }
         };
         let intents = Arc::new(ApprovedIntents::new(
-            operations.iter().map(|(group, operation)| (group.clone(), operation.to_json())),
+            operations
+                .iter()
+                .map(|(group, operation)| (group.clone(), operation.to_json())),
         ));
         let managed = Arc::new(AtomicBool::new(setup.settings.managed));
         let permit = RunPermit {
             lease: Arc::clone(&lease.fresh),
             managed: Arc::new(move || managed.load(Ordering::SeqCst)),
             cancelled: cancel.clone(),
-            approved: Arc::new(ApprovedOperations::new(operations.into_iter().map(|(_, operation)| operation))),
+            approved: Arc::new(ApprovedOperations::new(
+                operations.into_iter().map(|(_, operation)| operation),
+            )),
             intents: Arc::clone(&intents) as Arc<dyn OpenIntents>,
         };
         let access = Access::Apply {
@@ -88,7 +105,10 @@ impl Groupcast {
         let (host, recorder) = self.host(setup, &run, Phase::Writes, Arc::new(permit), access);
         let services: Arc<dyn RunServices> = Arc::clone(&host) as Arc<dyn RunServices>;
         let asked = self.run_of(setup, &run)?;
-        let result = self.sandbox(setup).apply(&self.plugin, services, cancel.clone(), &asked).await;
+        let result = self
+            .sandbox(setup)
+            .apply(&self.plugin, services, cancel.clone(), &asked)
+            .await;
         // The call has ended and with it every request of this run: the directory can be given back.
         drop(host);
         if let Some(lease) = Arc::into_inner(lease) {
@@ -97,12 +117,18 @@ impl Groupcast {
         let outcomes = self.outcomes(setup, &run).await?;
         match result {
             Ok((report, usage)) => {
-                self.store.mark_applied(&setup.directory_key, &record.hash, &run).await?;
+                self.store
+                    .mark_applied(&setup.directory_key, &record.hash, &run)
+                    .await?;
                 let clean = report.failed == 0 && report.moved.is_empty();
                 if selection.groups.is_none() {
                     // Somebody has looked at a plan and approved it: from now on syncs may go on by themselves. An
                     // undo is the exception (R45): it must not be done again by the next sync.
-                    if !record.summary.get("undo").is_some_and(|undo| undo.as_bool() == Some(true)) {
+                    if !record
+                        .summary
+                        .get("undo")
+                        .is_some_and(|undo| undo.as_bool() == Some(true))
+                    {
                         self.store.set_mode(&setup.id, Mode::Active).await?;
                     }
                 }
@@ -115,14 +141,35 @@ impl Groupcast {
                     report.failed,
                     report.moved.len()
                 );
-                let end = if clean { RunResult::Done } else { RunResult::ChangesPending };
+                let end = if clean {
+                    RunResult::Done
+                } else {
+                    RunResult::ChangesPending
+                };
                 self.end(&run, end, &message, &recorder, usage).await;
-                Ok(ApplyOutcome { run, hash: record.hash, report, outcomes, requests: recorder.counts(), usage })
+                Ok(ApplyOutcome {
+                    run,
+                    hash: record.hash,
+                    report,
+                    outcomes,
+                    requests: recorder.counts(),
+                    usage,
+                })
             }
             Err(error) => {
                 let mut failure = Self::failure(error, &recorder);
-                self.end(&run, RunResult::Failed, &failure.to_string(), &recorder, Usage::default()).await;
-                let done = outcomes.iter().filter(|outcome| outcome.settlement.is_some()).count();
+                self.end(
+                    &run,
+                    RunResult::Failed,
+                    &failure.to_string(),
+                    &recorder,
+                    Usage::default(),
+                )
+                .await;
+                let done = outcomes
+                    .iter()
+                    .filter(|outcome| outcome.settlement.is_some())
+                    .count();
                 if done > 0 {
                     failure.message = format!(
                         "{} ({done} operations were done before and are recorded; apply the same plan again to go on)",
@@ -161,7 +208,8 @@ impl Groupcast {
                 setup.id, setup.id
             ))),
             (Some(_), false) => Err(RunFailure::refused(format!(
-                "several plans of {} begin with {hash}; write more of the hash", setup.id
+                "several plans of {} begin with {hash}; write more of the hash",
+                setup.id
             ))),
         }
     }
@@ -177,14 +225,21 @@ impl Groupcast {
         let mut groups = Vec::new();
         if let Some(names) = &selection.groups {
             for name in names {
-                let part = plan.parts.iter().find(|part| part.group.id == *name || part.group.name == *name);
+                let part = plan
+                    .parts
+                    .iter()
+                    .find(|part| part.group.id == *name || part.group.name == *name);
                 let part = part.ok_or_else(|| {
                     RunFailure::refused(format!("plan {} speaks of no group {name:?}", record.hash))
                 })?;
                 groups.push(part.group.id.clone());
             }
         }
-        let parts = if selection.groups.is_some() { Parts::Groups(groups.clone()) } else { Parts::All };
+        let parts = if selection.groups.is_some() {
+            Parts::Groups(groups.clone())
+        } else {
+            Parts::All
+        };
         let mut record = record;
         if selection.release_held {
             let holding: Vec<String> = plan
@@ -195,20 +250,35 @@ impl Groupcast {
                 .map(|part| part.group.id.clone())
                 .collect();
             if !holding.is_empty() {
-                record = self.store.release_held(&setup.directory_key, &record.hash, &holding).await?;
+                record = self
+                    .store
+                    .release_held(&setup.directory_key, &record.hash, &holding)
+                    .await?;
             }
         }
-        Ok(self.store.approve(&setup.directory_key, &record.hash, &parts, APPROVER).await?)
+        Ok(self
+            .store
+            .approve(&setup.directory_key, &record.hash, &parts, APPROVER)
+            .await?)
     }
 
     /// Every operation of a run and what became of it, in order.
-    async fn outcomes(&self, setup: &ConnectionSetup, run: &str) -> Result<Vec<OperationOutcome>, RunFailure> {
+    async fn outcomes(
+        &self,
+        setup: &ConnectionSetup,
+        run: &str,
+    ) -> Result<Vec<OperationOutcome>, RunFailure> {
         let mut outcomes = Vec::new();
         let mut after = 0;
         loop {
-            let query = OutcomeQuery::OfRun { run: run.to_owned(), after };
+            let query = OutcomeQuery::OfRun {
+                run: run.to_owned(),
+                after,
+            };
             let page = self.store.outcomes(&setup.directory_key, &query).await?;
-            let Some(last) = page.last() else { return Ok(outcomes) };
+            let Some(last) = page.last() else {
+                return Ok(outcomes);
+            };
             after = last.intent;
             for record in page {
                 let operation: Operation = serde_json::from_str(&record.operation).map_err(|error| {

@@ -22,7 +22,8 @@ use crate::egress::permit::{NoPermit, WritePermit};
 use crate::egress::policy::{Phase, Policy};
 use crate::plugin::{Plugin, PluginEngine, PluginError, RunError, RunServices, Sandbox, Usage};
 use crate::store::{
-    Mode, NewPlan, NewRun, PlanRecord, RunEnd, RunKind, RunQuery, RunRecord, RunResult, SqliteStore, Store, StoreError,
+    Mode, NewPlan, NewRun, PlanRecord, RunEnd, RunKind, RunQuery, RunRecord, RunResult, SqliteStore, Store,
+    StoreError,
 };
 
 /// How many runs may be in flight at once in this process.
@@ -38,7 +39,10 @@ pub struct OpenOptions {
 
 impl Default for OpenOptions {
     fn default() -> Self {
-        Self { plugin: None, observer: Arc::new(NoObserver) }
+        Self {
+            plugin: None,
+            observer: Arc::new(NoObserver),
+        }
     }
 }
 
@@ -78,8 +82,8 @@ impl Groupcast {
     /// # Errors
     /// What cannot be opened, and what to do. No vendor is asked anything yet.
     pub async fn open(config: Config, options: OpenOptions) -> Result<Self, OpenError> {
-        let setups = super::setup::connections(&config)?;
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.store_path()).await?);
+        let setups = super::setup::connections(&config).await?;
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.store_path).await?);
         Self::with_store(setups, store, options).await
     }
 
@@ -92,7 +96,10 @@ impl Groupcast {
         store: Arc<dyn Store>,
         options: OpenOptions,
     ) -> Result<Self, OpenError> {
-        let limits = setups.first().map(|setup| setup.limits.clone()).unwrap_or_default();
+        let limits = setups
+            .first()
+            .map(|setup| setup.limits.clone())
+            .unwrap_or_default();
         // Compiling takes seconds of computing: not on a thread that others wait for.
         let (engine, plugin) = tokio::task::spawn_blocking(move || {
             let engine = PluginEngine::new(RUNS_AT_ONCE, &limits)?;
@@ -104,7 +111,13 @@ impl Groupcast {
         })
         .await
         .map_err(|error| PluginError::Engine(error.to_string()))??;
-        Ok(Self::with_plugin(setups, store, Arc::new(engine), Arc::new(plugin), options.observer))
+        Ok(Self::with_plugin(
+            setups,
+            store,
+            Arc::new(engine),
+            Arc::new(plugin),
+            options.observer,
+        ))
     }
 
     /// The same over a component that is compiled already: compiling it is the longest part of opening.
@@ -115,8 +128,17 @@ impl Groupcast {
         plugin: Arc<Plugin>,
         observer: Arc<dyn Observer>,
     ) -> Self {
-        let connections = setups.into_iter().map(|setup| (setup.id.clone(), setup)).collect();
-        Self { store, plugin, engine, connections, observer }
+        let connections = setups
+            .into_iter()
+            .map(|setup| (setup.id.clone(), setup))
+            .collect();
+        Self {
+            store,
+            plugin,
+            engine,
+            connections,
+            observer,
+        }
     }
 
     /// The store.
@@ -139,28 +161,44 @@ impl Groupcast {
     /// # Errors
     /// If it means none, or one of several.
     pub fn resolve(&self, name: Option<&str>) -> Result<Vec<ConnectionName>, UnknownConnection> {
-        let Some(name) = name else { return Ok(self.connections()) };
+        let Some(name) = name else {
+            return Ok(self.connections());
+        };
         let found: Vec<_> = self
             .connections
             .keys()
             .filter(|known| known.to_string() == name || known.name == name)
             .cloned()
             .collect();
-        let known = || self.connections.keys().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let known = || {
+            self.connections
+                .keys()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
         match found.len() {
             1 => Ok(found),
             0 => Err(UnknownConnection {
-                message: format!("there is no connection {name:?}; the configuration has: {}", known()),
+                message: format!(
+                    "there is no connection {name:?}; the configuration has: {}",
+                    known()
+                ),
             }),
             _ => Err(UnknownConnection {
-                message: format!("{name:?} is the name of several connections; write one of: {}", known()),
+                message: format!(
+                    "{name:?} is the name of several connections; write one of: {}",
+                    known()
+                ),
             }),
         }
     }
 
     pub(super) fn setup(&self, connection: &ConnectionName) -> Result<&ConnectionSetup, RunFailure> {
         self.connections.get(connection).ok_or_else(|| {
-            RunFailure::refused(format!("there is no connection {connection} in the configuration"))
+            RunFailure::refused(format!(
+                "there is no connection {connection} in the configuration"
+            ))
         })
     }
 
@@ -169,8 +207,9 @@ impl Groupcast {
     }
 
     pub(super) fn run_of(&self, setup: &ConnectionSetup, id: &str) -> Result<Run, RunFailure> {
-        let settings = serde_json::to_string(&setup.settings)
-            .map_err(|error| RunFailure::failed(format!("the settings of {} cannot be written: {error}", setup.id)))?;
+        let settings = serde_json::to_string(&setup.settings).map_err(|error| {
+            RunFailure::failed(format!("the settings of {} cannot be written: {error}", setup.id))
+        })?;
         Ok(Run {
             id: id.to_owned(),
             source: SourceEnd {
@@ -178,7 +217,10 @@ impl Groupcast {
                 base_url: setup.source_base_url.clone(),
                 directory: setup.directory.clone(),
             },
-            target: TargetEnd { vendor: setup.vendor.to_owned(), base_url: setup.target_base_url.clone() },
+            target: TargetEnd {
+                vendor: setup.vendor.to_owned(),
+                base_url: setup.target_base_url.clone(),
+            },
             settings,
             seed: rand::rng().random(),
         })
@@ -213,7 +255,12 @@ impl Groupcast {
         (Arc::new(host), recorder)
     }
 
-    pub(super) async fn start(&self, setup: &ConnectionSetup, kind: RunKind, plan: Option<&str>) -> Result<String, RunFailure> {
+    pub(super) async fn start(
+        &self,
+        setup: &ConnectionSetup,
+        kind: RunKind,
+        plan: Option<&str>,
+    ) -> Result<String, RunFailure> {
         let run = new_run_id();
         self.store
             .start_run(&NewRun {
@@ -227,9 +274,20 @@ impl Groupcast {
     }
 
     /// Records how a run ended; a store that fails then must not hide what happened before.
-    pub(super) async fn end(&self, run: &str, result: RunResult, message: &str, recorder: &RunRecorder, usage: Usage) {
+    pub(super) async fn end(
+        &self,
+        run: &str,
+        result: RunResult,
+        message: &str,
+        recorder: &RunRecorder,
+        usage: Usage,
+    ) {
         let counters = serde_json::json!({ "requests": recorder.counts(), "usage": usage });
-        if let Err(error) = self.store.end_run(run, &RunEnd::new(result, message), &counters).await {
+        if let Err(error) = self
+            .store
+            .end_run(run, &RunEnd::new(result, message), &counters)
+            .await
+        {
             tracing::warn!(%error, run, "the end of a run could not be recorded");
         }
     }
@@ -252,7 +310,11 @@ impl Groupcast {
     ///
     /// # Errors
     /// If the component itself fails; what is wrong with credentials or directories is a finding.
-    pub async fn check(&self, connection: &ConnectionName, cancel: &CancellationToken) -> Result<CheckReport, RunFailure> {
+    pub async fn check(
+        &self,
+        connection: &ConnectionName,
+        cancel: &CancellationToken,
+    ) -> Result<CheckReport, RunFailure> {
         let setup = self.setup(connection)?;
         let run = self.start(setup, RunKind::Check, None).await?;
         let (host, recorder) = self.host(setup, &run, Phase::Reads, Arc::new(NoPermit), Access::Look);
@@ -270,22 +332,61 @@ impl Groupcast {
             }
         }
         if !findings.is_empty() {
-            self.end(&run, RunResult::Failed, "a credential cannot be used", &recorder, Usage::default()).await;
-            return Ok(CheckReport { run, findings, requests: recorder.counts() });
+            self.end(
+                &run,
+                RunResult::Failed,
+                "a credential cannot be used",
+                &recorder,
+                Usage::default(),
+            )
+            .await;
+            return Ok(CheckReport {
+                run,
+                findings,
+                requests: recorder.counts(),
+            });
         }
         let services: Arc<dyn RunServices> = host;
         let asked = self.run_of(setup, &run)?;
-        match self.sandbox(setup).check(&self.plugin, services, cancel.clone(), &asked).await {
+        match self
+            .sandbox(setup)
+            .check(&self.plugin, services, cancel.clone(), &asked)
+            .await
+        {
             Ok((found, usage)) => {
                 findings.extend(found);
-                let problems = findings.iter().any(|finding| finding.severity == Severity::Problem);
-                let result = if problems { RunResult::Failed } else { RunResult::Done };
-                self.end(&run, result, &format!("{} findings", findings.len()), &recorder, usage).await;
-                Ok(CheckReport { run, findings, requests: recorder.counts() })
+                let problems = findings
+                    .iter()
+                    .any(|finding| finding.severity == Severity::Problem);
+                let result = if problems {
+                    RunResult::Failed
+                } else {
+                    RunResult::Done
+                };
+                self.end(
+                    &run,
+                    result,
+                    &format!("{} findings", findings.len()),
+                    &recorder,
+                    usage,
+                )
+                .await;
+                Ok(CheckReport {
+                    run,
+                    findings,
+                    requests: recorder.counts(),
+                })
             }
             Err(error) => {
                 let failure = Self::failure(error, &recorder);
-                self.end(&run, RunResult::Failed, &failure.to_string(), &recorder, Usage::default()).await;
+                self.end(
+                    &run,
+                    RunResult::Failed,
+                    &failure.to_string(),
+                    &recorder,
+                    Usage::default(),
+                )
+                .await;
                 Err(failure)
             }
         }
@@ -295,15 +396,24 @@ impl Groupcast {
     ///
     /// # Errors
     /// If something could not be read, or the plan not be kept.
-    pub async fn plan(&self, connection: &ConnectionName, cancel: &CancellationToken) -> Result<PlanOutcome, RunFailure> {
+    pub async fn plan(
+        &self,
+        connection: &ConnectionName,
+        cancel: &CancellationToken,
+    ) -> Result<PlanOutcome, RunFailure> {
         let setup = self.setup(connection)?;
         self.store.see_managed(&setup.id, setup.settings.managed).await?;
         let run = self.start(setup, RunKind::Plan, None).await?;
-        let access = Access::Plan { staged: AsyncMutex::default() };
+        let access = Access::Plan {
+            staged: AsyncMutex::default(),
+        };
         let (host, recorder) = self.host(setup, &run, Phase::Reads, Arc::new(NoPermit), access);
         let services: Arc<dyn RunServices> = Arc::clone(&host) as Arc<dyn RunServices>;
         let asked = self.run_of(setup, &run)?;
-        let planned = self.sandbox(setup).plan(&self.plugin, services, cancel.clone(), &asked).await;
+        let planned = self
+            .sandbox(setup)
+            .plan(&self.plugin, services, cancel.clone(), &asked)
+            .await;
         let (summary, usage) = match planned {
             Ok(planned) => planned,
             Err(error) => {
@@ -311,7 +421,14 @@ impl Groupcast {
                 if let Err(error) = self.store.drop_staged(&run).await {
                     tracing::warn!(%error, run, "what a failed plan left could not be dropped");
                 }
-                self.end(&run, RunResult::Failed, &failure.to_string(), &recorder, Usage::default()).await;
+                self.end(
+                    &run,
+                    RunResult::Failed,
+                    &failure.to_string(),
+                    &recorder,
+                    Usage::default(),
+                )
+                .await;
                 return Err(failure);
             }
         };
@@ -328,19 +445,39 @@ impl Groupcast {
             .await?;
         self.store.set_run_plan(&run, &record.hash).await?;
         let plan = self.stored(setup, &record).await?;
-        let result = if plan.has_work() || plan.has_held() { RunResult::ChangesPending } else { RunResult::Done };
+        let result = if plan.has_work() || plan.has_held() {
+            RunResult::ChangesPending
+        } else {
+            RunResult::Done
+        };
         let message = format!("{} operations planned, {} held", summary.operations, summary.held);
         self.end(&run, result, &message, &recorder, usage).await;
-        Ok(PlanOutcome { run, plan, summary, requests: recorder.counts(), usage })
+        Ok(PlanOutcome {
+            run,
+            plan,
+            summary,
+            requests: recorder.counts(),
+            usage,
+        })
     }
 
     /// A plan with its parts read back.
-    pub(super) async fn stored(&self, setup: &ConnectionSetup, record: &PlanRecord) -> Result<StoredPlan, RunFailure> {
+    pub(super) async fn stored(
+        &self,
+        setup: &ConnectionSetup,
+        record: &PlanRecord,
+    ) -> Result<StoredPlan, RunFailure> {
         let mut parts = Vec::new();
         for part in self.store.parts(&setup.directory_key, &record.hash).await? {
-            let bytes = self.store.part_bytes(&setup.directory_key, &record.hash, part.position).await?;
+            let bytes = self
+                .store
+                .part_bytes(&setup.directory_key, &record.hash, part.position)
+                .await?;
             parts.push(Part::from_bytes(&bytes).map_err(|reason| {
-                RunFailure::failed(format!("part {} of plan {} does not read: {reason}", part.position, record.hash))
+                RunFailure::failed(format!(
+                    "part {} of plan {} does not read: {reason}",
+                    part.position, record.hash
+                ))
             })?);
         }
         Ok(StoredPlan {
@@ -355,7 +492,11 @@ impl Groupcast {
     ///
     /// # Errors
     /// As [`Self::plan`] and [`Self::apply`].
-    pub async fn sync(&self, connection: &ConnectionName, cancel: &CancellationToken) -> Result<SyncOutcome, RunFailure> {
+    pub async fn sync(
+        &self,
+        connection: &ConnectionName,
+        cancel: &CancellationToken,
+    ) -> Result<SyncOutcome, RunFailure> {
         let setup = self.setup(connection)?;
         let plan = self.plan(connection, cancel).await?;
         if !plan.plan.has_work() {
@@ -374,7 +515,9 @@ impl Groupcast {
             );
             return Ok(SyncOutcome::Planned { plan, why });
         }
-        let apply = self.apply(connection, &plan.plan.hash, Selection::default(), cancel).await?;
+        let apply = self
+            .apply(connection, &plan.plan.hash, Selection::default(), cancel)
+            .await?;
         Ok(SyncOutcome::Applied { plan, apply })
     }
 
@@ -392,7 +535,10 @@ impl Groupcast {
         let setup = self.setup(connection)?;
         let run = new_run_id();
         let (host, recorder) = self.host(setup, &run, Phase::Reads, Arc::new(NoPermit), Access::Look);
-        let question = Question { person: person.map(ToOwned::to_owned), group: group.to_owned() };
+        let question = Question {
+            person: person.map(ToOwned::to_owned),
+            group: group.to_owned(),
+        };
         let asked = self.run_of(setup, &run)?;
         self.sandbox(setup)
             .explain(&self.plugin, host, cancel.clone(), &asked, &question)
@@ -407,7 +553,13 @@ impl Groupcast {
     /// If the store fails.
     pub async fn runs(&self, limit: usize) -> Result<Vec<RunRecord>, RunFailure> {
         let limit = u32::try_from(limit).unwrap_or(u32::MAX);
-        Ok(self.store.runs(&RunQuery { limit, ..RunQuery::default() }).await?)
+        Ok(self
+            .store
+            .runs(&RunQuery {
+                limit,
+                ..RunQuery::default()
+            })
+            .await?)
     }
 }
 

@@ -57,12 +57,16 @@ struct Open {
 
 impl ApprovedIntents {
     pub(super) fn new(approved: impl IntoIterator<Item = (String, String)>) -> Self {
-        Self { approved: approved.into_iter().collect(), open: Mutex::default() }
+        Self {
+            approved: approved.into_iter().collect(),
+            open: Mutex::default(),
+        }
     }
 
     fn is_approved(&self, intent: &Intent) -> bool {
         // A set of pairs of strings: looked up without building a pair would need a borrowed-key trick.
-        self.approved.contains(&(intent.group.clone(), intent.operation.clone()))
+        self.approved
+            .contains(&(intent.group.clone(), intent.operation.clone()))
     }
 
     fn opened(&self, id: u64, operation: String) {
@@ -73,7 +77,9 @@ impl ApprovedIntents {
 
     fn settled(&self, id: u64) {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(operation) = open.by_id.remove(&id) else { return };
+        let Some(operation) = open.by_id.remove(&id) else {
+            return;
+        };
         if let Some(count) = open.by_operation.get_mut(&operation) {
             *count = count.saturating_sub(1);
             if *count == 0 {
@@ -85,7 +91,11 @@ impl ApprovedIntents {
 
 impl OpenIntents for ApprovedIntents {
     fn is_open(&self, operation_json: &str) -> bool {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner).by_operation.contains_key(operation_json)
+        self.open
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .by_operation
+            .contains_key(operation_json)
     }
 }
 
@@ -120,7 +130,11 @@ impl RunHost {
     }
 
     fn may_not(&self, what: &str) -> Failure {
-        Failure::new(FailureKind::Denied, what, "only `apply` may do this; the component is at fault, report it to its author")
+        Failure::new(
+            FailureKind::Denied,
+            what,
+            "only `apply` may do this; the component is at fault, report it to its author",
+        )
     }
 }
 
@@ -173,19 +187,30 @@ impl RunServices for RunHost {
         let position = positions.lock().unwrap_or_else(PoisonError::into_inner).pop();
         match position {
             None => Ok(None),
-            Some(position) => {
-                self.store.part_bytes(&self.directory, hash, position).await.map(Some).map_err(|error| kept(&error))
-            }
+            Some(position) => self
+                .store
+                .part_bytes(&self.directory, hash, position)
+                .await
+                .map(Some)
+                .map_err(|error| kept(&error)),
         }
     }
 
     async fn bindings(&self, after: Option<&str>) -> Result<Page<Binding>, Failure> {
-        let page = self.store.bindings(&self.directory, after).await.map_err(|error| kept(&error))?;
+        let page = self
+            .store
+            .bindings(&self.directory, after)
+            .await
+            .map_err(|error| kept(&error))?;
         Ok((page.items, page.next))
     }
 
     async fn memberships(&self, group: &str, after: Option<&str>) -> Result<Page<Membership>, Failure> {
-        let page = self.store.memberships(&self.directory, group, after).await.map_err(|error| kept(&error))?;
+        let page = self
+            .store
+            .memberships(&self.directory, group, after)
+            .await
+            .map_err(|error| kept(&error))?;
         Ok((page.items, page.next))
     }
 
@@ -197,7 +222,10 @@ impl RunServices for RunHost {
             return Err(Failure::new(
                 FailureKind::Denied,
                 format!("group {}", stranger.group),
-                format!("the approved plan has no such operation: {}; plan again and approve what is missing", stranger.operation),
+                format!(
+                    "the approved plan has no such operation: {}; plan again and approve what is missing",
+                    stranger.operation
+                ),
             ));
         }
         let held = lease.current().await;
@@ -216,7 +244,10 @@ impl RunServices for RunHost {
         let Access::Apply { approved, .. } = &self.access else {
             return Err(self.may_not("ledger.settle"));
         };
-        self.store.settle(&self.directory, &outcomes).await.map_err(|error| kept(&error))?;
+        self.store
+            .settle(&self.directory, &outcomes)
+            .await
+            .map_err(|error| kept(&error))?;
         for outcome in outcomes {
             approved.settled(outcome.intent);
         }
@@ -234,20 +265,38 @@ impl RunServices for RunHost {
                 "this run no longer holds its directory, so nothing more is recorded; apply the plan again",
             ));
         }
-        self.store.amend(&self.directory, &effects).await.map_err(|error| kept(&error))
+        self.store
+            .amend(&self.directory, &effects)
+            .await
+            .map_err(|error| kept(&error))
     }
 
     async fn unsettled(&self, after: u64) -> Result<Vec<OpenIntent>, Failure> {
-        self.store.unsettled(&self.directory, after).await.map_err(|error| kept(&error))
+        self.store
+            .unsettled(&self.directory, after)
+            .await
+            .map_err(|error| kept(&error))
     }
 
     async fn state_get(&self, key: &str) -> Result<Option<(Vec<u8>, u64)>, Failure> {
-        let entry = self.store.state_get(&self.directory, key).await.map_err(|error| kept(&error))?;
+        let entry = self
+            .store
+            .state_get(&self.directory, key)
+            .await
+            .map_err(|error| kept(&error))?;
         Ok(entry.map(|entry| (entry.value, entry.version)))
     }
 
-    async fn state_put(&self, key: &str, value: Vec<u8>, expected: Option<u64>) -> Result<Option<u64>, Failure> {
-        self.store.state_put(&self.directory, key, &value, expected).await.map_err(|error| kept(&error))
+    async fn state_put(
+        &self,
+        key: &str,
+        value: Vec<u8>,
+        expected: Option<u64>,
+    ) -> Result<Option<u64>, Failure> {
+        self.store
+            .state_put(&self.directory, key, &value, expected)
+            .await
+            .map_err(|error| kept(&error))
     }
 
     fn report(&self, event: Event) {

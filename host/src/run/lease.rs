@@ -58,7 +58,13 @@ impl HeldLease {
             stop.clone(),
             longest,
         ));
-        Ok(Self { fresh, lease, store, stop, renewal })
+        Ok(Self {
+            fresh,
+            lease,
+            store,
+            stop,
+            renewal,
+        })
     }
 
     /// The lease as the store knows it.

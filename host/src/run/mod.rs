@@ -16,8 +16,8 @@ mod undo;
 pub use groupcast::{Groupcast, OpenError, OpenOptions, UnknownConnection};
 pub use observer::{NoObserver, Observer};
 pub use outcome::{
-    ApplyOutcome, CheckReport, OperationOutcome, PlanOutcome, RunFailure, RunFailureKind, Selection, StoredPlan,
-    SyncOutcome,
+    ApplyOutcome, CheckReport, OperationOutcome, PlanOutcome, RunFailure, RunFailureKind, Selection,
+    StoredPlan, SyncOutcome,
 };
 pub use recorder::{RequestCounts, VendorCounts};
 pub use setup::{ConnectionSetup, SetupError, connections};

@@ -40,12 +40,16 @@ pub struct StoredPlan {
 impl StoredPlan {
     /// Whether applying it would change anything: at the vendor, or in the ledger.
     pub fn has_work(&self) -> bool {
-        self.parts.iter().any(|part| part.has_writes() || !part.notes.is_empty())
+        self.parts
+            .iter()
+            .any(|part| part.has_writes() || !part.notes.is_empty())
     }
 
     /// Whether anything waits for approval that an approval can release.
     pub fn has_held(&self) -> bool {
-        self.parts.iter().any(|part| part.held.iter().any(|held| held.approvable))
+        self.parts
+            .iter()
+            .any(|part| part.held.iter().any(|held| held.approvable))
     }
 }
 
@@ -168,24 +172,38 @@ impl fmt::Display for RunFailure {
 impl RunFailure {
     /// Somebody said no.
     pub fn refused(message: impl Into<String>) -> Self {
-        Self { kind: RunFailureKind::Refused, message: message.into(), vendor: None }
+        Self {
+            kind: RunFailureKind::Refused,
+            message: message.into(),
+            vendor: None,
+        }
     }
 
     /// Something broke.
     pub fn failed(message: impl Into<String>) -> Self {
-        Self { kind: RunFailureKind::Failed, message: message.into(), vendor: None }
+        Self {
+            kind: RunFailureKind::Failed,
+            message: message.into(),
+            vendor: None,
+        }
     }
 
     pub(super) fn of_failure(failure: Failure) -> Self {
         let kind = match failure.kind {
-            FailureKind::Denied | FailureKind::Configuration | FailureKind::Cancelled => RunFailureKind::Refused,
+            FailureKind::Denied | FailureKind::Configuration | FailureKind::Cancelled => {
+                RunFailureKind::Refused
+            }
             FailureKind::Transient
             | FailureKind::Throttled(_)
             | FailureKind::Unauthorized
             | FailureKind::Vendor
             | FailureKind::Host => RunFailureKind::Failed,
         };
-        Self { kind, message: format!("{}: {}", failure.place, failure.message), vendor: failure.vendor }
+        Self {
+            kind,
+            message: format!("{}: {}", failure.place, failure.message),
+            vendor: failure.vendor,
+        }
     }
 }
 

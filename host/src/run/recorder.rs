@@ -52,7 +52,12 @@ pub(super) struct RunRecorder {
 
 impl RunRecorder {
     pub(super) fn new(connection: ConnectionName, observer: Arc<dyn Observer>) -> Self {
-        Self { connection, observer, counts: Mutex::default(), refusal: Mutex::default() }
+        Self {
+            connection,
+            observer,
+            counts: Mutex::default(),
+            refusal: Mutex::default(),
+        }
     }
 
     pub(super) fn counts(&self) -> RequestCounts {
@@ -61,7 +66,10 @@ impl RunRecorder {
 
     /// The first refusal: the component only learns *that* it was refused, a person learns why.
     pub(super) fn refusal(&self) -> Option<String> {
-        self.refusal.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.refusal
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 

@@ -1,14 +1,13 @@
 //! What a connection needs to run, made from the configuration once at start-up.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use groupcast_guest::settings::Settings;
 use jsonwebtoken::Algorithm;
 use secrecy::ExposeSecret;
 
-use crate::config::{
-    Config, Connection, EntraCredential, JumpcloudCredential, SecretRef, Tenant, Vendor as TargetVendor,
-};
+use crate::config::{Config, Connection, EntraCredential, JumpCloudCredential, SecretSource, Target, Tenant};
 use crate::credentials::token::{CachedToken, TokenEndpoint};
 use crate::credentials::{Credential, CredentialSource, TenantCredentials, entra, google, jumpcloud};
 use crate::egress::TenantEgress;
@@ -96,46 +95,65 @@ pub(super) fn built_in_rules() -> Vec<Rule> {
 ///
 /// # Errors
 /// The first that cannot be set up, and what to do.
-pub fn connections(config: &Config) -> Result<Vec<ConnectionSetup>, SetupError> {
-    let secrets = Secrets::open(config).map_err(|error| SetupError::Network(error.to_string()))?;
+pub async fn connections(config: &Config) -> Result<Vec<ConnectionSetup>, SetupError> {
+    let secrets = Secrets::new(&config.secrets_file, &config.secrets_key_file);
     let allowed_networks = config
-        .network
         .allow_networks
         .iter()
-        .map(|text| {
+        .map(|network| {
+            let text = format!("{}/{}", network.address, network.prefix);
             text.parse::<Network>()
-                .map_err(|error| SetupError::Network(format!("network.allow_networks: {text:?}: {error}")))
+                .map_err(|error| SetupError::Network(format!("network.allow_networks: {text}: {error}")))
         })
         .collect::<Result<Vec<_>, _>>()?;
     let ca_pem = config
-        .network
         .ca_file
         .as_ref()
         .map(|path| {
             std::fs::read(path).map_err(|error| {
-                SetupError::Network(format!("network.ca_file: {} cannot be read: {error}", path.display()))
+                SetupError::Network(format!(
+                    "network.ca_file: {} cannot be read: {error}",
+                    path.display()
+                ))
             })
         })
         .transpose()?;
-    let mut rules = built_in_rules();
-    rules.extend(config.egress.iter().cloned());
-    let limits = config.limits.run_limits();
-    let egress_limits = config.limits.egress_limits();
+    let rules = built_in_rules();
+    let limits = run_limits(config);
+    let egress_limits = egress_limits(config);
 
     let mut setups = Vec::new();
     for tenant in &config.tenants {
         for connection in &tenant.connections {
-            let id = ConnectionId::new(&tenant.name, &connection.name);
+            let id = connection.id.clone();
             let place = |vendor, url: &str| {
                 Origin::base(url)
                     .map(|origin| Base { vendor, origin })
-                    .map_err(|reason| SetupError::Url { connection: id.to_string(), reason })
+                    .map_err(|reason| SetupError::Url {
+                        connection: id.to_string(),
+                        reason,
+                    })
             };
-            let (vendor, target_base_url) = match &connection.vendor {
-                TargetVendor::Google(google) => (Vendor::Google, &google.base_url),
-                TargetVendor::Entra(entra) => (Vendor::Entra, &entra.graph_url),
+            let target_base_url = connection.base_url();
+            let (vendor, identity) = match &connection.target {
+                // The administrator's domain stands for the customer where its ID is not given: one customer has it.
+                Target::Google(google) => (
+                    Vendor::Google,
+                    google.customer_id.clone().unwrap_or_else(|| {
+                        google
+                            .admin
+                            .rsplit('@')
+                            .next()
+                            .unwrap_or_default()
+                            .to_ascii_lowercase()
+                    }),
+                ),
+                Target::Entra(entra) => (Vendor::Entra, entra.tenant_id.to_ascii_lowercase()),
             };
-            let bases = vec![place(Vendor::Jumpcloud, &tenant.jumpcloud.base_url)?, place(vendor, target_base_url)?];
+            let bases = vec![
+                place(Vendor::Jumpcloud, &tenant.jumpcloud.base_url)?,
+                place(vendor, target_base_url)?,
+            ];
             let egress = TenantEgress {
                 bases: bases.clone(),
                 ca_pem: ca_pem.clone(),
@@ -145,15 +163,15 @@ pub fn connections(config: &Config) -> Result<Vec<ConnectionSetup>, SetupError> 
             let connections = Connections::new(&egress)
                 .map(Arc::new)
                 .map_err(|error| SetupError::Network(format!("network.ca_file: {error}")))?;
-            let credentials = credentials(&id, tenant, connection, &secrets, &connections)?;
+            let credentials = credentials(&id, tenant, connection, &secrets, &connections).await?;
             setups.push(ConnectionSetup {
-                directory_key: DirectoryKey::new(&tenant.name, vendor.credential(), &connection.identity()),
+                directory_key: DirectoryKey::new(&tenant.name, vendor.credential(), &identity),
                 id,
                 vendor: vendor.credential(),
                 directory: connection.directory.clone(),
                 source_base_url: trimmed(&tenant.jumpcloud.base_url),
                 target_base_url: trimmed(target_base_url),
-                settings: connection.settings.clone(),
+                settings: connection.settings(),
                 bases,
                 rules: rules.clone(),
                 connections,
@@ -164,6 +182,31 @@ pub fn connections(config: &Config) -> Result<Vec<ConnectionSetup>, SetupError> 
         }
     }
     Ok(setups)
+}
+
+fn run_limits(config: &Config) -> RunLimits {
+    let limits = &config.limits;
+    let mib = |mib: u32| usize::try_from(mib).unwrap_or(usize::MAX).saturating_mul(1 << 20);
+    RunLimits {
+        memory_bytes: mib(limits.memory_mib),
+        cpu: Duration::from_secs(limits.cpu_seconds.into()),
+        wall: Duration::from_secs(limits.wall_seconds.into()),
+        log_bytes: u64::from(limits.log_kib) << 10,
+        plan_bytes: u64::from(limits.plan_mib) << 20,
+        ..RunLimits::default()
+    }
+}
+
+fn egress_limits(config: &Config) -> Limits {
+    let limits = &config.limits;
+    Limits {
+        response_bytes: usize::try_from(limits.response_mib)
+            .unwrap_or(usize::MAX)
+            .saturating_mul(1 << 20),
+        requests_per_run: limits.requests,
+        in_flight: usize::try_from(limits.requests_in_flight).unwrap_or(usize::MAX),
+        ..Limits::default()
+    }
 }
 
 /// The scope of Graph's tokens: each national cloud has its own, which is its Graph address. A Graph on this machine
@@ -181,15 +224,23 @@ fn trimmed(url: &str) -> String {
 }
 
 /// The credentials of one connection: the source's and the target's, each under its vendor's name.
-fn credentials(
+async fn credentials(
     id: &ConnectionId,
     tenant: &Tenant,
     connection: &Connection,
     secrets: &Secrets,
     connections: &Arc<Connections>,
 ) -> Result<Arc<dyn CredentialSource>, SetupError> {
-    let unusable = |reason: String| SetupError::Credential { connection: id.to_string(), reason };
-    let secret = |reference: &SecretRef| secrets.get(reference).map_err(|error| unusable(error.to_string()));
+    let unusable = |reason: String| SetupError::Credential {
+        connection: id.to_string(),
+        reason,
+    };
+    let secret = async |source: &SecretSource| {
+        secrets
+            .get(source)
+            .await
+            .map_err(|error| unusable(error.to_string()))
+    };
     let clock = || Arc::new(SystemBootClock) as Arc<dyn BootClock>;
     let endpoint = |credential, url: &str| TokenEndpoint {
         credential,
@@ -198,16 +249,16 @@ fn credentials(
     };
     let jumpcloud = &tenant.jumpcloud;
     let source: Arc<dyn Credential> = match &jumpcloud.credential {
-        JumpcloudCredential::ApiKey(key) => Arc::new(
-            jumpcloud::ApiKey::new(&secret(key)?, jumpcloud.org_id.clone())
+        JumpCloudCredential::ApiKey(key) => Arc::new(
+            jumpcloud::ApiKey::new(&secret(key).await?, jumpcloud.org_id.clone())
                 .map_err(|error| unusable(error.to_string()))?,
         ),
-        JumpcloudCredential::ServiceAccount { client_id, client_secret } => {
+        JumpCloudCredential::ServiceAccount(account) => {
             let token = CachedToken::new(
                 jumpcloud::ServiceAccount {
                     endpoint: endpoint("jumpcloud", &jumpcloud.token_url),
-                    client_id: client_id.clone(),
-                    client_secret: secret(client_secret)?,
+                    client_id: account.client_id.clone(),
+                    client_secret: secret(&account.client_secret).await?,
                 },
                 clock(),
             );
@@ -220,31 +271,41 @@ fn credentials(
             }
         }
     };
-    let (name, target): (&str, Arc<dyn Credential>) = match &connection.vendor {
-        TargetVendor::Google(google) => {
+    let (name, target): (&str, Arc<dyn Credential>) = match &connection.target {
+        Target::Google(google) => {
             let account = google::ServiceAccount::new(
                 endpoint("google", &google.token_url),
-                &secret(&google.service_account_key)?,
+                &secret(&google.service_account_key).await?,
                 &google.admin,
             )
             .map_err(|error| unusable(error.to_string()))?;
             ("google", Arc::new(CachedToken::new(account, clock())))
         }
-        TargetVendor::Entra(entra) => {
-            let proof = match &entra.credential {
-                EntraCredential::ClientSecret(reference) => entra::Proof::Secret(secret(reference)?),
-                EntraCredential::Certificate { certificate, key } => {
-                    let certificate = secret(certificate)?;
-                    entra::Proof::Certificate(Box::new(
-                        entra::Certificate::new(&secret(key)?, certificate.expose_secret(), Algorithm::PS256)
-                            .map_err(|error| unusable(error.to_string()))?,
-                    ))
+        Target::Entra(entra) => {
+            let proof = match entra.credential() {
+                Some(EntraCredential::Secret(source)) => entra::Proof::Secret(secret(&source).await?),
+                Some(EntraCredential::Certificate(section)) => {
+                    let certificate = secret(&section.certificate).await?;
+                    let key = secret(&section.key).await?;
+                    let certificate =
+                        entra::Certificate::new(&key, certificate.expose_secret(), Algorithm::PS256)
+                            .map_err(|error| unusable(error.to_string()))?;
+                    entra::Proof::Certificate(Box::new(certificate))
+                }
+                None => {
+                    return Err(unusable(
+                        "it has neither client_secret nor certificate; give one".to_owned(),
+                    ));
                 }
             };
             let application = entra::Application {
                 endpoint: endpoint(
                     "entra",
-                    &format!("{}/{}/oauth2/v2.0/token", trimmed(&entra.login_url), entra.tenant_id),
+                    &format!(
+                        "{}/{}/oauth2/v2.0/token",
+                        trimmed(&entra.login_url),
+                        entra.tenant_id
+                    ),
                 ),
                 client_id: entra.client_id.clone(),
                 scope: Origin::base(&entra.graph_url)
@@ -255,5 +316,9 @@ fn credentials(
             ("entra", Arc::new(CachedToken::new(application, clock())))
         }
     };
-    Ok(Arc::new(TenantCredentials::default().with("jumpcloud", source).with(name, target)))
+    Ok(Arc::new(
+        TenantCredentials::default()
+            .with("jumpcloud", source)
+            .with(name, target),
+    ))
 }

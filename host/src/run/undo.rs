@@ -18,19 +18,21 @@ impl Groupcast {
     /// # Errors
     /// If there is no such run, or it did nothing that can be undone.
     pub async fn undo(&self, run: &str, _cancel: &CancellationToken) -> Result<PlanOutcome, RunFailure> {
-        let record = self
-            .store
-            .run(run)
-            .await?
-            .ok_or_else(|| RunFailure::refused(format!("there is no run {run}; `groupcast runs` lists them")))?;
+        let record = self.store.run(run).await?.ok_or_else(|| {
+            RunFailure::refused(format!("there is no run {run}; `groupcast runs` lists them"))
+        })?;
         let setup = self.setup(&record.connection)?;
-        let nothing = || RunFailure::refused(format!("run {run} changed nothing, so there is nothing to undo"));
+        let nothing =
+            || RunFailure::refused(format!("run {run} changed nothing, so there is nothing to undo"));
         let hash = record.plan.ok_or_else(nothing)?;
 
         let mut applied: Vec<(String, Operation)> = Vec::new();
         let mut after = 0;
         loop {
-            let page = self.store.applied_operations(&setup.directory_key, run, after).await?;
+            let page = self
+                .store
+                .applied_operations(&setup.directory_key, run, after)
+                .await?;
             let Some(last) = page.last() else { break };
             after = last.intent;
             for outcome in page {
@@ -45,9 +47,15 @@ impl Groupcast {
         }
         let mut parts: Vec<Part> = Vec::new();
         for part in self.store.parts(&setup.directory_key, &hash).await? {
-            let bytes = self.store.part_bytes(&setup.directory_key, &hash, part.position).await?;
+            let bytes = self
+                .store
+                .part_bytes(&setup.directory_key, &hash, part.position)
+                .await?;
             parts.push(Part::from_bytes(&bytes).map_err(|reason| {
-                RunFailure::failed(format!("part {} of plan {hash} does not read: {reason}", part.position))
+                RunFailure::failed(format!(
+                    "part {} of plan {hash} does not read: {reason}",
+                    part.position
+                ))
             })?);
         }
         let undone = undo_parts(&parts, &applied);
@@ -77,7 +85,11 @@ impl Groupcast {
         self.store.set_mode(&setup.id, Mode::PlanOnly).await?;
         let message = format!("{} operations to undo run {run}", summary.operations);
         self.store
-            .end_run(&undo_run, &RunEnd::new(RunResult::ChangesPending, message), &serde_json::Value::Null)
+            .end_run(
+                &undo_run,
+                &RunEnd::new(RunResult::ChangesPending, message),
+                &serde_json::Value::Null,
+            )
             .await?;
         Ok(PlanOutcome {
             run: undo_run,
@@ -90,7 +102,10 @@ impl Groupcast {
 }
 
 fn summary(parts: &[Part]) -> PlanSummary {
-    let mut summary = PlanSummary { groups: parts.len() as u64, ..PlanSummary::default() };
+    let mut summary = PlanSummary {
+        groups: parts.len() as u64,
+        ..PlanSummary::default()
+    };
     for part in parts {
         summary.held += part.held.len() as u64;
         for operation in &part.operations {

@@ -15,7 +15,9 @@ use std::sync::{Arc, OnceLock};
 
 use groupcast::config::Config;
 use groupcast::plugin::{Plugin, PluginEngine, RunLimits};
-use groupcast::run::{ApplyOutcome, ConnectionName, Groupcast, NoObserver, PlanOutcome, RunFailure, Selection, SyncOutcome};
+use groupcast::run::{
+    ApplyOutcome, ConnectionName, Groupcast, NoObserver, PlanOutcome, RunFailure, Selection, SyncOutcome,
+};
 use groupcast::store::{SqliteStore, Store};
 use groupcast_guest::plan::part::{Operation, Part};
 use groupcast_simulators::organisation::{Organisation, Size, generated};
@@ -81,7 +83,15 @@ pub struct Lab {
 impl Lab {
     /// Eight people who exist everywhere, no groups; both directories managed.
     pub async fn new() -> Self {
-        Self::with(Size { users: 8, groups: 0, memberships: 0 }, |_| ()).await
+        Self::with(
+            Size {
+                users: 8,
+                groups: 0,
+                memberships: 0,
+            },
+            |_| (),
+        )
+        .await
     }
 
     /// A generated organisation, changed before the vendors start.
@@ -93,7 +103,9 @@ impl Lab {
 
     /// Any organisation with the credentials of a generated one.
     pub async fn of(organisation: Organisation) -> Self {
-        let simulators = Simulators::start(organisation, Options::default()).await.expect("simulators start");
+        let simulators = Simulators::start(organisation, Options::default())
+            .await
+            .expect("simulators start");
         let folder = tempfile::tempdir().expect("a folder");
         let addresses = simulators.addresses();
         let key = serde_json::json!({
@@ -143,7 +155,12 @@ managed = true
             graph = addresses.graph,
             login = addresses.login,
         );
-        Self { simulators, folder, config: config.parse().expect("the configuration"), groups: 0 }
+        Self {
+            simulators,
+            folder,
+            config: config.parse().expect("the configuration"),
+            groups: 0,
+        }
     }
 
     /// Sets a key of a directory's section of the configuration.
@@ -153,7 +170,11 @@ managed = true
 
     /// A section of the configuration.
     pub fn section(&mut self, name: &str) -> &mut toml::Table {
-        self.config.entry(name).or_insert_with(|| toml::Table::new().into()).as_table_mut().expect("a table")
+        self.config
+            .entry(name)
+            .or_insert_with(|| toml::Table::new().into())
+            .as_table_mut()
+            .expect("a table")
     }
 
     /// Writes the configuration file and gives its path.
@@ -167,24 +188,43 @@ managed = true
     pub async fn groupcast(&self) -> Groupcast {
         let config = Config::load(&self.config_file()).unwrap_or_else(|error| panic!("{error}"));
         let (engine, plugin) = component();
-        let setups = groupcast::run::connections(&config).unwrap_or_else(|error| panic!("{error}"));
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.store_path()).await.expect("the store opens"));
+        let setups = groupcast::run::connections(&config)
+            .await
+            .unwrap_or_else(|error| panic!("{error}"));
+        let store: Arc<dyn Store> = Arc::new(
+            SqliteStore::open(&config.store_path)
+                .await
+                .expect("the store opens"),
+        );
         Groupcast::with_plugin(setups, store, engine, plugin, Arc::new(NoObserver))
     }
 
     /// Plans.
     pub async fn plan(&self, target: Target) -> PlanOutcome {
-        self.try_plan(target).await.unwrap_or_else(|failure| panic!("{failure}"))
+        self.try_plan(target)
+            .await
+            .unwrap_or_else(|failure| panic!("{failure}"))
     }
 
     /// Plans, or fails.
     pub async fn try_plan(&self, target: Target) -> Result<PlanOutcome, RunFailure> {
-        self.groupcast().await.plan(&target.connection(), &CancellationToken::new()).await
+        self.groupcast()
+            .await
+            .plan(&target.connection(), &CancellationToken::new())
+            .await
     }
 
     /// Applies a plan.
-    pub async fn apply(&self, target: Target, hash: &str, selection: Selection) -> Result<ApplyOutcome, RunFailure> {
-        self.groupcast().await.apply(&target.connection(), hash, selection, &CancellationToken::new()).await
+    pub async fn apply(
+        &self,
+        target: Target,
+        hash: &str,
+        selection: Selection,
+    ) -> Result<ApplyOutcome, RunFailure> {
+        self.groupcast()
+            .await
+            .apply(&target.connection(), hash, selection, &CancellationToken::new())
+            .await
     }
 
     /// Plans, and approves and applies all of the plan.
@@ -194,7 +234,12 @@ managed = true
             .apply(target, &plan.plan.hash, Selection::default())
             .await
             .unwrap_or_else(|failure| panic!("{failure}"));
-        assert_eq!((outcome.report.failed, &outcome.report.moved), (0, &Vec::new()), "{:#?}", outcome.outcomes);
+        assert_eq!(
+            (outcome.report.failed, &outcome.report.moved),
+            (0, &Vec::new()),
+            "{:#?}",
+            outcome.outcomes
+        );
         (plan, outcome)
     }
 
@@ -244,12 +289,25 @@ managed = true
 
     /// A Google group as it is now.
     pub fn google_group(&self, address: &str) -> Option<google::tenant::Group> {
-        self.google(|google| google.tenant().groups.into_iter().find(|group| group.email == address))
+        self.google(|google| {
+            google
+                .tenant()
+                .groups
+                .into_iter()
+                .find(|group| group.email == address)
+        })
     }
 
     /// Entra groups of this name, code point for code point.
     pub fn entra_groups(&self, name: &str) -> Vec<entra::Group> {
-        self.entra(|entra| entra.tenant().groups.into_iter().filter(|group| group.display_name == name).collect())
+        self.entra(|entra| {
+            entra
+                .tenant()
+                .groups
+                .into_iter()
+                .filter(|group| group.display_name == name)
+                .collect()
+        })
     }
 
     /// Numbers of the people in the group that a source group was exported to; nothing where it was not.
@@ -257,7 +315,13 @@ managed = true
         match target {
             Target::Google => {
                 let group = self.google_group(address)?;
-                Some(group.members.iter().filter_map(|member| number(member.email.as_deref()?)).collect())
+                Some(
+                    group
+                        .members
+                        .iter()
+                        .filter_map(|member| number(member.email.as_deref()?))
+                        .collect(),
+                )
             }
             Target::Entra => {
                 let groups = self.entra_groups(name);
@@ -267,9 +331,20 @@ managed = true
                     several => panic!("several groups of one name: {several:#?}"),
                 };
                 let names: BTreeMap<String, String> = self.entra(|entra| {
-                    entra.tenant().users.into_iter().map(|user| (user.id, user.user_principal_name)).collect()
+                    entra
+                        .tenant()
+                        .users
+                        .into_iter()
+                        .map(|user| (user.id, user.user_principal_name))
+                        .collect()
                 });
-                Some(group.members.iter().filter_map(|member| number(names.get(&member.id)?)).collect())
+                Some(
+                    group
+                        .members
+                        .iter()
+                        .filter_map(|member| number(names.get(&member.id)?))
+                        .collect(),
+                )
             }
         }
     }
@@ -281,16 +356,17 @@ managed = true
             .requests()
             .into_iter()
             .filter(|request| request.vendor == vendor && request.method != "GET")
-            .filter(|request| {
-                !request.path.ends_with("/token") && !request.path.ends_with("batch")
-            })
+            .filter(|request| !request.path.ends_with("/token") && !request.path.ends_with("batch"))
             .map(|request| format!("{} {} -> {}", request.method, request.path, request.status))
             .collect()
     }
 
     /// Writes of all vendors.
     pub fn all_writes(&self) -> Vec<String> {
-        [Vendor::Jumpcloud, Vendor::Google, Vendor::Entra].into_iter().flat_map(|vendor| self.writes(vendor)).collect()
+        [Vendor::Jumpcloud, Vendor::Google, Vendor::Entra]
+            .into_iter()
+            .flat_map(|vendor| self.writes(vendor))
+            .collect()
     }
 }
 
@@ -305,7 +381,11 @@ pub fn address(number: usize) -> String {
 }
 
 fn number(address: &str) -> Option<usize> {
-    address.strip_prefix("user-")?.strip_suffix("@example.com")?.parse().ok()
+    address
+        .strip_prefix("user-")?
+        .strip_suffix("@example.com")?
+        .parse()
+        .ok()
 }
 
 /// A set of numbers.
@@ -324,14 +404,25 @@ pub fn part<'a>(plan: &'a PlanOutcome, name: &str) -> &'a Part {
 
 /// Codes of a part's reasons and warnings.
 pub fn codes(part: &Part) -> Vec<&str> {
-    part.reasons.iter().chain(&part.warnings).map(|reason| reason.code.as_str()).collect()
+    part.reasons
+        .iter()
+        .chain(&part.warnings)
+        .map(|reason| reason.code.as_str())
+        .collect()
 }
 
 /// Numbers of removals and additions of a part.
 pub fn changes(part: &Part) -> (usize, usize) {
-    let adds = part.operations.iter().filter(|operation| matches!(operation, Operation::AddMember { .. })).count();
-    let removals =
-        part.operations.iter().filter(|operation| matches!(operation, Operation::RemoveMember { .. })).count();
+    let adds = part
+        .operations
+        .iter()
+        .filter(|operation| matches!(operation, Operation::AddMember { .. }))
+        .count();
+    let removals = part
+        .operations
+        .iter()
+        .filter(|operation| matches!(operation, Operation::RemoveMember { .. }))
+        .count();
     (adds, removals)
 }
 
@@ -349,7 +440,12 @@ pub fn component() -> (Arc<PluginEngine>, Arc<Plugin>) {
 fn write_private(path: &std::path::Path, text: &str) {
     use std::io::Write;
     use std::os::unix::fs::OpenOptionsExt;
-    let mut file =
-        std::fs::OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(path).expect("opens");
+    let mut file = std::fs::OpenOptions::new()
+        .create(true)
+        .write(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)
+        .expect("opens");
     file.write_all(text.as_bytes()).expect("writes");
 }
