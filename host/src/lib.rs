@@ -3,5 +3,6 @@
 //! Runs the sync component in a sandbox ([`plugin`]) and gives it what its world names. The binary is a thin shell
 //! over this library; tests drive the library.
 
+pub mod cli;
 pub mod ledger;
 pub mod plugin;
