@@ -13,8 +13,8 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0  done, and nothing waits
   2  changes are pending, or held for approval
-  3  refused before anything was done: the command line, the configuration, a credential, the egress gate, a plan
-     that no longer fits
+  3  refused before anything was done: the command line, the configuration,
+     a credential, the egress gate, a plan that no longer fits
   4  something failed on the way
 
 First steps:
@@ -25,8 +25,8 @@ First steps:
 
 /// Exports JumpCloud user groups, one way, to Google Workspace groups and Entra ID security groups
 ///
-/// JumpCloud is only ever read. Nothing is written before it was shown as a plan: `plan` prints what would change, and
-/// `apply` does exactly what was approved, once `check` has found nothing in the way.
+/// JumpCloud is only ever read, and no user is ever changed. `check` finds what is in the way, `plan` shows what would
+/// change, and `apply` does exactly what was shown.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "groupcast", version, after_help = EXIT_CODES, max_term_width = 100, disable_help_subcommand = true)]
 pub struct CommandLine {
@@ -95,10 +95,9 @@ Example:
     /// made and shown first, and you are asked.
     #[command(after_help = "\
 Example:
-  groupcast apply --plan 90454829d4f0                       # a unique beginning of the hash is enough
-  groupcast apply --plan 90454829d4f0 --group Sales         # this group only
-  groupcast apply --plan 90454829d4f0 --group Sales --release-held
-                                                            # with its operations that are held")]
+  groupcast apply --plan 90454829d4f0                   # a unique beginning is enough
+  groupcast apply --plan 90454829d4f0 --group Sales     # this group only
+  groupcast apply --plan 90454829d4f0 --group Sales --release-held    # with what is held")]
     Apply(ApplyArguments),
     /// Plan and apply within the limits, as the schedule does
     ///
@@ -366,10 +365,10 @@ fn hash(text: &str) -> Result<String, String> {
 }
 
 fn secret_name(text: &str) -> Result<String, String> {
-    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_.".contains(&byte);
     if text.is_empty() || text.len() > 64 || !text.bytes().all(fits) {
         return Err(
-            "a name has 1 to 64 letters, digits, dots, dashes or underscores; the value itself is asked for"
+            "a name has 1 to 64 lower-case letters, digits, dots, dashes or underscores; the value itself is asked for"
                 .to_owned(),
         );
     }

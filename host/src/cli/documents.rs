@@ -194,6 +194,9 @@ impl From<PlanOutcome> for PlanEntry {
 pub struct AppliedEntry {
     /// `applied`, `planned` (waits for approval) or `nothing` (in step).
     pub outcome: &'static str,
+    /// Why a plan waits; absent where it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
     /// The plan; absent where an earlier one was applied by its hash.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plan: Option<PlanEntry>,
@@ -239,7 +242,8 @@ pub struct OperationEntry {
     pub group: String,
     /// As in the plan's part.
     pub operation: Operation,
-    /// `applied`, `already`, `refused` or `abandoned` (not sent).
+    /// `applied`, `already`, `refused`, `abandoned` (not sent), or `unknown`: the run was cut short, and the next one
+    /// reads back what became of it.
     pub settlement: &'static str,
     /// The vendor's HTTP status.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -255,14 +259,16 @@ pub struct OperationEntry {
 /// Requests to one vendor.
 #[derive(Debug, Serialize)]
 pub struct RequestsEntry {
-    /// Requests that read.
-    pub reads: u64,
-    /// Requests that wrote, outside batches.
-    pub writes: u64,
-    /// Batch requests.
+    /// Requests, batches counted once.
+    pub requests: u64,
+    /// Of these, batches.
     pub batches: u64,
-    /// Requests within batches.
+    /// Parts of batches.
     pub parts: u64,
+    /// Operations that changed something, or tried to.
+    pub writes: u64,
+    /// Answers that asked for a pause.
+    pub throttled: u64,
 }
 
 impl From<ApplyOutcome> for ApplyEntry {
@@ -281,13 +287,15 @@ impl From<ApplyOutcome> for ApplyEntry {
             operations: outcome.outcomes.into_iter().map(OperationEntry::from).collect(),
             requests: outcome
                 .requests
+                .vendors
                 .into_iter()
-                .map(|(vendor, requests)| {
+                .map(|(vendor, counts)| {
                     let entry = RequestsEntry {
-                        reads: requests.reads,
-                        writes: requests.writes,
-                        batches: requests.batches,
-                        parts: requests.parts,
+                        requests: counts.requests,
+                        batches: counts.batches,
+                        parts: counts.parts,
+                        writes: counts.writes,
+                        throttled: counts.throttled,
                     };
                     (vendor, entry)
                 })
@@ -303,10 +311,11 @@ impl From<OperationOutcome> for OperationEntry {
             group: one.group,
             operation: one.operation,
             settlement: match one.settlement {
-                Settlement::Applied => "applied",
-                Settlement::Already => "already",
-                Settlement::Refused => "refused",
-                Settlement::Abandoned => "abandoned",
+                Some(Settlement::Applied) => "applied",
+                Some(Settlement::Already) => "already",
+                Some(Settlement::Refused) => "refused",
+                Some(Settlement::Abandoned) => "abandoned",
+                None => "unknown",
             },
             status: one.status,
             reason: one.reason,

@@ -41,7 +41,7 @@ impl fmt::Display for ConnectionName {
 
 /// Whether a run was refused before it did anything, or failed on the way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FailureEnd {
+pub enum RunFailureKind {
     /// Nothing was done.
     Refused,
     /// Something went wrong on the way.
@@ -53,7 +53,7 @@ pub enum FailureEnd {
 #[error("{message}")]
 pub struct RunFailure {
     /// Refused or failed.
-    pub end: FailureEnd,
+    pub kind: RunFailureKind,
     /// What happened, to what, what to do.
     pub message: String,
     /// The vendor's answer, where there was one.
@@ -111,8 +111,8 @@ pub struct OperationOutcome {
     pub group: String,
     /// The operation.
     pub operation: Operation,
-    /// How it ended.
-    pub settlement: Settlement,
+    /// How it ended; none where the run was cut short before it was known.
+    pub settlement: Option<Settlement>,
     /// The vendor's HTTP status.
     pub status: Option<u16>,
     /// The vendor's reason, or ours.
@@ -121,17 +121,26 @@ pub struct OperationOutcome {
     pub request_id: Option<String>,
 }
 
-/// Requests that a run sent to one vendor.
+/// What one vendor was asked.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct VendorRequests {
-    /// Requests that read.
-    pub reads: u64,
-    /// Requests that wrote, outside batches.
-    pub writes: u64,
-    /// Batch requests.
+pub struct VendorCounts {
+    /// Requests, batches counted once.
+    pub requests: u64,
+    /// Of these, batches.
     pub batches: u64,
-    /// Requests within batches.
+    /// Parts of batches.
     pub parts: u64,
+    /// Operations carried by requests and parts: what changed something, or tried to.
+    pub writes: u64,
+    /// Answers that asked for a pause.
+    pub throttled: u64,
+}
+
+/// What each vendor was asked, by its name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RequestCounts {
+    /// `jumpcloud`, `google`, `entra`.
+    pub vendors: BTreeMap<String, VendorCounts>,
 }
 
 /// What `apply` gives.
@@ -145,8 +154,8 @@ pub struct ApplyOutcome {
     pub report: Report,
     /// One for each operation, in the order they were done.
     pub outcomes: Vec<OperationOutcome>,
-    /// By vendor.
-    pub requests: BTreeMap<String, VendorRequests>,
+    /// What was asked of the vendors.
+    pub requests: RequestCounts,
     /// What the run used.
     pub usage: Usage,
 }
@@ -155,7 +164,12 @@ pub struct ApplyOutcome {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SyncOutcome {
     /// Planned only: the connection is plan-only, or only held work is there.
-    Planned(PlanOutcome),
+    Planned {
+        /// The plan.
+        plan: PlanOutcome,
+        /// Why it waits, for a person.
+        why: String,
+    },
     /// Planned and applied.
     Applied {
         /// The plan.

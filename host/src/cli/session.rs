@@ -107,9 +107,9 @@ pub fn problem(connection: &ConnectionName, failure: RunFailure) -> Problem {
 impl From<RunFailure> for Problem {
     fn from(failure: RunFailure) -> Self {
         Self {
-            exit: match failure.end {
-                super::operations::FailureEnd::Refused => Exit::Refused,
-                super::operations::FailureEnd::Failed => Exit::Failed,
+            exit: match failure.kind {
+                super::operations::RunFailureKind::Refused => Exit::Refused,
+                super::operations::RunFailureKind::Failed => Exit::Failed,
             },
             place: String::new(),
             message: failure.message,

@@ -197,10 +197,10 @@ fn show_sync(
     connection: &ConnectionName,
     outcome: SyncOutcome,
 ) -> Result<(Exit, AppliedEntry), Problem> {
-    let (plan, apply) = match outcome {
-        SyncOutcome::Nothing(plan) => (plan, None),
-        SyncOutcome::Planned(plan) => (plan, None),
-        SyncOutcome::Applied { plan, apply } => (plan, Some(apply)),
+    let (plan, why, apply) = match outcome {
+        SyncOutcome::Nothing(plan) => (plan, None, None),
+        SyncOutcome::Planned { plan, why } => (plan, Some(why), None),
+        SyncOutcome::Applied { plan, apply } => (plan, None, Some(apply)),
     };
     let approval = session.approval(operations, connection, &plan.plan.hash);
     let detail = session.detail();
@@ -209,13 +209,18 @@ fn show_sync(
             let pending = Totals::of(&plan.plan.parts).is_pending();
             if !session.shared.json {
                 session.text(&render::plan::plan(connection, &plan.plan, &approval, detail))?;
+                if let Some(why) = &why {
+                    session.text(&render::text::lines(&format!("Nothing was applied: {why}."), ""))?;
+                }
             }
             let (exit, word) = if pending {
                 (Exit::Pending, "planned")
             } else {
                 (Exit::Done, "nothing")
             };
-            Ok((exit, planned(word, plan)))
+            let mut entry = planned(word, plan);
+            entry.why = why;
+            Ok((exit, entry))
         }
         Some(outcome) => {
             let exit = exit_of(&outcome, &plan.plan.parts, false);
@@ -349,7 +354,7 @@ fn group_id(asked: &str, parts: &[Part]) -> Result<String, Problem> {
 
 /// A vendor's refusal is a failure; a group that moved, or is still held, waits.
 fn exit_of(outcome: &ApplyOutcome, parts: &[Part], released: bool) -> Exit {
-    if outcome.report.failed > 0 {
+    if outcome.report.failed > 0 || outcome.outcomes.iter().any(|one| one.settlement.is_none()) {
         Exit::Failed
     } else if !outcome.report.moved.is_empty() || !released && Totals::of(parts).approvable > 0 {
         Exit::Pending
@@ -361,6 +366,7 @@ fn exit_of(outcome: &ApplyOutcome, parts: &[Part], released: bool) -> Exit {
 fn planned(outcome: &'static str, plan: PlanOutcome) -> AppliedEntry {
     AppliedEntry {
         outcome,
+        why: None,
         plan: Some(PlanEntry::from(plan)),
         apply: None,
     }
@@ -369,6 +375,7 @@ fn planned(outcome: &'static str, plan: PlanOutcome) -> AppliedEntry {
 fn applied(plan: Option<PlanOutcome>, outcome: ApplyOutcome) -> AppliedEntry {
     AppliedEntry {
         outcome: "applied",
+        why: None,
         plan: plan.map(PlanEntry::from),
         apply: Some(ApplyEntry::from(outcome)),
     }

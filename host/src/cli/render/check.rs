@@ -44,7 +44,11 @@ pub fn check(connection: &ConnectionName, findings: &[Finding]) -> String {
             "{}, {}. Mend {}, then check again.",
             count(problems, "problem", "problems"),
             count(warnings, "warning", "warnings"),
-            if problems == 1 { "it" } else { "them" }
+            if problems == 1 {
+                "the problem"
+            } else {
+                "the problems"
+            }
         )
     } else {
         format!(

@@ -41,7 +41,7 @@ pub fn outcome(
     let troubles: Vec<&OperationOutcome> = outcome
         .outcomes
         .iter()
-        .filter(|one| matches!(one.settlement, Settlement::Refused | Settlement::Abandoned))
+        .filter(|one| !matches!(one.settlement, Some(Settlement::Applied | Settlement::Already)))
         .collect();
     let most = detail.longest_list.unwrap_or(usize::MAX);
     for one in troubles.iter().take(most) {
@@ -64,22 +64,29 @@ pub fn outcome(
         );
         text.push_str(&lines(moved, "    "));
     }
-    for (vendor, requests) in &outcome.requests {
+    for (vendor, counts) in &outcome.requests.vendors {
         let mut said = format!(
-            "{}: {} read, {} written",
+            "{}: {}, {}",
             shown(vendor),
-            count(requests.reads, "request", "requests"),
-            grouped(requests.writes)
+            count(counts.requests, "request", "requests"),
+            count(counts.writes, "write", "writes")
         );
-        if requests.batches > 0 {
+        if counts.batches > 0 {
             let _ = write!(
                 said,
                 ", {} with {}",
-                count(requests.batches, "batch", "batches"),
-                count(requests.parts, "part", "parts")
+                count(counts.batches, "batch", "batches"),
+                count(counts.parts, "part", "parts")
             );
         }
-        let _ = writeln!(text, "  {}", paint(FAINT, format!("{said}")));
+        if counts.throttled > 0 {
+            let _ = write!(
+                said,
+                ", asked to pause {}",
+                count(counts.throttled, "time", "times")
+            );
+        }
+        let _ = writeln!(text, "  {}", paint(FAINT, said));
     }
     let took = duration(i64::try_from(outcome.usage.wall_ms).unwrap_or(i64::MAX));
     let _ = writeln!(text, "  {}", paint(FAINT, format!("took {took}")));
@@ -94,8 +101,8 @@ fn done(outcome: &ApplyOutcome) -> String {
     let mut already = 0;
     for one in &outcome.outcomes {
         match one.settlement {
-            Settlement::Already => already += 1,
-            Settlement::Applied => {
+            Some(Settlement::Already) => already += 1,
+            Some(Settlement::Applied) => {
                 let [creates, updates, adds, removals] = &mut numbers;
                 match one.operation {
                     Operation::CreateGroup { .. } => *creates += 1,
@@ -104,7 +111,7 @@ fn done(outcome: &ApplyOutcome) -> String {
                     Operation::RemoveMember { .. } => *removals += 1,
                 }
             }
-            Settlement::Refused | Settlement::Abandoned => {}
+            Some(Settlement::Refused | Settlement::Abandoned) | None => {}
         }
     }
     let [creates, updates, adds, removals] = numbers;
@@ -139,10 +146,10 @@ fn trouble(text: &mut String, group: &str, one: &OperationOutcome) {
         Operation::AddMember { address, .. } => format!("adding {}", shown(address)),
         Operation::RemoveMember { address, .. } => format!("removing {}", shown(address)),
     };
-    let how = if one.settlement == Settlement::Abandoned {
-        "was not sent"
-    } else {
-        "was refused"
+    let how = match one.settlement {
+        Some(Settlement::Abandoned) => "was not sent",
+        None => "was cut short; the next run reads back what became of it",
+        Some(_) => "was refused",
     };
     let _ = writeln!(
         text,

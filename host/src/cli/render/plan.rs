@@ -22,7 +22,7 @@ pub struct Detail {
 impl Detail {
     /// What fits a screen.
     pub const GLANCE: Self = Self {
-        longest_list: Some(20),
+        longest_list: Some(10),
         quiet_groups: false,
     };
     /// Everything.

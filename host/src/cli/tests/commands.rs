@@ -156,6 +156,11 @@ async fn sync_shows_the_plan_and_what_became_of_it() {
     let called = world.call(&["sync"]).await;
     assert_eq!(called.exit, Exit::Pending);
     assert!(called.out.contains("groupcast apply --plan 90454829d4f0"));
+    assert!(
+        called
+            .out
+            .ends_with("Nothing was applied: default/google only plans until a plan of it was approved.\n")
+    );
 }
 
 #[tokio::test]

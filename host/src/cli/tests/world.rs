@@ -20,8 +20,9 @@ use tokio_util::sync::CancellationToken;
 use crate::cli::arguments::{CommandLine, SandboxArguments, SimulatorsArguments};
 use crate::cli::exit::Exit;
 use crate::cli::operations::{
-    ApplyOutcome, CheckReport, ConnectionName, FailureEnd, Observer, OperationOutcome, Operations,
-    PlanOutcome, RunEnd, RunFailure, RunRecord, Selection, StoredPlan, SyncOutcome, VendorRequests,
+    ApplyOutcome, CheckReport, ConnectionName, Observer, OperationOutcome, Operations, PlanOutcome,
+    RequestCounts, RunEnd, RunFailure, RunFailureKind, RunRecord, Selection, StoredPlan, SyncOutcome,
+    VendorCounts,
 };
 use crate::cli::problem::Problem;
 use crate::cli::progress::{Manner, Progress};
@@ -352,7 +353,7 @@ pub fn apply_outcome() -> ApplyOutcome {
     let outcome = |operation, settlement, status, reason: Option<&str>| OperationOutcome {
         group: "g1".to_owned(),
         operation,
-        settlement,
+        settlement: Some(settlement),
         status,
         reason: reason.map(str::to_owned),
         request_id: status.map(|_| "req-9".to_owned()),
@@ -389,15 +390,18 @@ pub fn apply_outcome() -> ApplyOutcome {
                 Some("The run was cancelled before it was sent."),
             ),
         ],
-        requests: BTreeMap::from([(
-            "google".to_owned(),
-            VendorRequests {
-                reads: 14,
-                writes: 1,
-                batches: 2,
-                parts: 1_040,
-            },
-        )]),
+        requests: RequestCounts {
+            vendors: BTreeMap::from([(
+                "google".to_owned(),
+                VendorCounts {
+                    requests: 17,
+                    batches: 2,
+                    parts: 1_040,
+                    writes: 1_041,
+                    throttled: 1,
+                },
+            )]),
+        },
         usage: Usage {
             memory_peak_bytes: 8 << 20,
             wall_ms: 4_321,
@@ -576,7 +580,7 @@ impl FakeHost {
     fn outcome(&self, connection: &ConnectionName) -> Result<PlanOutcome, RunFailure> {
         if connection.connection == "broken" {
             return Err(RunFailure {
-                end: FailureEnd::Refused,
+                kind: RunFailureKind::Refused,
                 message:
                     "Google refused the service account: it lacks a scope.\nGrant it in the admin console."
                         .to_owned(),
@@ -663,7 +667,10 @@ impl Operations for FakeHost {
                 apply: self.0.apply.clone(),
             }
         } else {
-            SyncOutcome::Planned(plan)
+            SyncOutcome::Planned {
+                plan,
+                why: "default/google only plans until a plan of it was approved".to_owned(),
+            }
         })
     }
 
