@@ -3,6 +3,7 @@
 //! Runs the sync component in a sandbox ([`plugin`]) and gives it what its world names. The binary is a thin shell
 //! over this library; tests drive the library.
 
+pub mod cli;
 pub mod config;
 pub mod credentials;
 pub mod egress;

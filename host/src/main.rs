@@ -1,1 +1,7 @@
-fn main() {}
+//! The binary: a thin shell over the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    groupcast::cli::main()
+}

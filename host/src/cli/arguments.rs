@@ -1,0 +1,376 @@
+//! The command line's grammar and its help. The help is the first documentation that a newcomer reads: each command
+//! says what it does, whether it can change anything, and shows an example.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::{ArgAction, Args, Parser, Subcommand};
+
+const SHARED: &str = "Options of every command";
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done, and nothing waits
+  2  changes are pending, or held for approval
+  3  refused before anything was done: the command line, the configuration,
+     a credential, the egress gate, a plan that no longer fits
+  4  something failed on the way
+
+First steps:
+  groupcast sandbox                   # simulated vendors: see it work, no account needed
+  groupcast check                     # can everything be reached and read?
+  groupcast plan                      # what would change? changes nothing
+  groupcast apply --plan HASH         # do exactly that";
+
+/// Exports JumpCloud user groups, one way, to Google Workspace groups and Entra ID security groups
+///
+/// JumpCloud is only ever read, and no user is ever changed. `check` finds what is in the way, `plan` shows what would
+/// change, and `apply` does exactly what was shown.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "groupcast", version, after_help = EXIT_CODES, max_term_width = 100, disable_help_subcommand = true)]
+pub struct CommandLine {
+    /// What every command takes.
+    #[command(flatten)]
+    pub shared: Shared,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Clone, Args)]
+pub struct Shared {
+    /// The configuration file
+    #[arg(long, global = true, value_name = "FILE", default_value = "groupcast.toml", env = "GROUPCAST_CONFIG", hide_env_values = true, help_heading = SHARED)]
+    pub config: PathBuf,
+    /// Print one JSON document instead of text; its fields are stable
+    #[arg(long, global = true, help_heading = SHARED)]
+    pub json: bool,
+    /// Only this connection, by name: `google`, or `tenant/google` where several tenants have one
+    #[arg(long, global = true, value_name = "NAME", help_heading = SHARED)]
+    pub connection: Option<String>,
+    /// Run this component file instead of the built-in one
+    #[arg(long, global = true, value_name = "FILE", help_heading = SHARED)]
+    pub plugin: Option<PathBuf>,
+    /// Show no progress, and folded lists stay folded
+    #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = SHARED)]
+    pub quiet: bool,
+    /// Show more: whole lists, and the log; twice for debugging
+    #[arg(short, long, global = true, action = ArgAction::Count, help_heading = SHARED)]
+    pub verbose: u8,
+}
+
+/// What to do.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Command {
+    /// Start simulated vendors with a sample organisation: the first thing to try
+    #[command(after_help = "\
+Example:
+  groupcast sandbox
+  groupcast sandbox --once                    # check, plan and apply once, then end
+  groupcast sandbox --size 5000x300x40000     # users x groups x memberships")]
+    Sandbox(SandboxArguments),
+    /// Look whether a sync can work: reach, rights, groups at risk. Never writes
+    #[command(after_help = "\
+Ends with 3 while there is a problem to mend, with 0 where there are only warnings.
+
+Example:
+  groupcast check
+  groupcast check --connection google --json")]
+    Check,
+    /// Show what would change. Never writes to a directory
+    ///
+    /// The plan is stored under its hash, so that `apply --plan HASH` does exactly what was shown.
+    #[command(after_help = "\
+Ends with 0 where everything is in step, with 2 where changes are pending or held.
+
+Example:
+  groupcast plan
+  groupcast plan --connection google --verbose      # long lists in full")]
+    Plan,
+    /// Apply a plan: exactly the operations that were shown
+    ///
+    /// A group that moved since the plan was made is refused, and says what moved; plan again. Without --plan, a plan is
+    /// made and shown first, and you are asked.
+    #[command(after_help = "\
+Example:
+  groupcast apply --plan 90454829d4f0                   # a unique beginning is enough
+  groupcast apply --plan 90454829d4f0 --group Sales     # this group only
+  groupcast apply --plan 90454829d4f0 --group Sales --release-held    # with what is held")]
+    Apply(ApplyArguments),
+    /// Plan and apply within the limits, as the schedule does
+    ///
+    /// What is over a limit is held. A connection in plan-only mode, as each new one is, only plans.
+    #[command(after_help = "\
+Ends with 2 where something is left to approve.
+
+Example:
+  groupcast sync
+  groupcast sync --connection google")]
+    Sync,
+    /// Plan how to undo a run
+    ///
+    /// The plan is shown and stored; apply it to undo. The connection becomes plan-only, so that no scheduled run does
+    /// again what was undone.
+    #[command(after_help = "\
+Example:
+  groupcast runs                        # find the run
+  groupcast undo 01J9ZK3V7Q
+  groupcast apply --plan HASH           # the hash that undo printed")]
+    Undo(UndoArguments),
+    /// Explain why somebody is, or is not, in a group; or why a group is in its state
+    #[command(
+        allow_missing_positional = true,
+        after_help = "\
+Example:
+  groupcast why alice@example.com sales@example.com
+  groupcast why Sales                               # the group alone"
+    )]
+    Why(WhyArguments),
+    /// List the latest runs
+    #[command(after_help = "\
+Example:
+  groupcast runs
+  groupcast runs --limit 100 --json")]
+    Runs(RunsArguments),
+    /// Serve: run every connection on its schedule until stopped
+    #[command(after_help = "\
+Ends on Ctrl-C or SIGTERM, before its next write; a second Ctrl-C ends it at once.
+
+Example:
+  groupcast serve --config /etc/groupcast.toml")]
+    Serve,
+    /// Keep credentials encrypted beside the store
+    ///
+    /// The configuration refers to them by name: `api_key = { stored = \"jumpcloud\" }`. Values are never printed.
+    #[command(after_help = "\
+Example:
+  groupcast secrets set jumpcloud               # asks for the value, without showing it
+  groupcast secrets set google < key.json
+  groupcast secrets list
+  groupcast secrets rm jumpcloud")]
+    Secrets(SecretsArguments),
+    /// Look at plugin files
+    Plugin(PluginArguments),
+    /// Print the JSON Schema of the configuration file
+    #[command(after_help = "\
+Example:
+  groupcast schema > groupcast.schema.json      # for completion and checks in an editor")]
+    Schema,
+    /// Serve simulated JumpCloud, Google and Entra ID, for tests of your own
+    #[command(after_help = "\
+Example:
+  groupcast simulators --no-tls --ports 8081,8082,8083
+  groupcast simulators --organisation organisation.json --faults faults.json")]
+    Simulators(SimulatorsArguments),
+}
+
+/// `apply`.
+#[derive(Debug, Clone, Args)]
+pub struct ApplyArguments {
+    /// The plan to apply: its hash, or a unique beginning of at least 8 digits
+    #[arg(long, value_name = "HASH", value_parser = hash)]
+    pub plan: Option<String>,
+    /// Only this group, by name or ID; may be given several times
+    #[arg(long = "group", value_name = "GROUP")]
+    pub groups: Vec<String>,
+    /// Approve what is held as well, for the groups given by --group, or else for all
+    #[arg(long)]
+    pub release_held: bool,
+    /// Do not ask
+    #[arg(long)]
+    pub yes: bool,
+}
+
+/// `undo`.
+#[derive(Debug, Clone, Args)]
+pub struct UndoArguments {
+    /// The run to undo, as `groupcast runs` lists it
+    #[arg(value_name = "RUN")]
+    pub run: String,
+}
+
+/// `why`.
+#[derive(Debug, Clone, Args)]
+pub struct WhyArguments {
+    /// The person: address, user name or ID
+    #[arg(value_name = "PERSON")]
+    pub person: Option<String>,
+    /// The group: name, address or ID
+    #[arg(value_name = "GROUP", required = true)]
+    pub group: String,
+}
+
+/// `runs`.
+#[derive(Debug, Clone, Args)]
+pub struct RunsArguments {
+    /// How many at most
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub limit: u32,
+}
+
+/// `secrets`.
+#[derive(Debug, Clone, Args)]
+pub struct SecretsArguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: SecretsCommand,
+}
+
+/// `secrets ...`.
+#[derive(Debug, Clone, Subcommand)]
+pub enum SecretsCommand {
+    /// Store a value: asked for, or read from standard input
+    #[command(after_help = "\
+One line break at the end of the input is left out. The value is never an argument: other users of the machine can
+read arguments.
+
+Example:
+  groupcast secrets set jumpcloud
+  groupcast secrets set google < key.json")]
+    Set {
+        /// The name that the configuration refers to
+        #[arg(value_name = "NAME", value_parser = secret_name)]
+        name: String,
+    },
+    /// List the names; values are never printed
+    #[command(after_help = "\
+Example:
+  groupcast secrets list")]
+    List,
+    /// Remove a value
+    #[command(after_help = "\
+Example:
+  groupcast secrets rm jumpcloud")]
+    Rm {
+        /// The name
+        #[arg(value_name = "NAME", value_parser = secret_name)]
+        name: String,
+    },
+}
+
+/// `plugin`.
+#[derive(Debug, Clone, Args)]
+pub struct PluginArguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: PluginCommand,
+}
+
+/// `plugin ...`.
+#[derive(Debug, Clone, Subcommand)]
+pub enum PluginCommand {
+    /// Show what a component imports, exports and says that it needs
+    ///
+    /// What it imports is all that it can do. It is described by itself only where it imports nothing foreign; then it
+    /// runs in the sandbox, with no request allowed.
+    #[command(after_help = "\
+Ends with 3 where Groupcast would refuse to run the file.
+
+Example:
+  groupcast plugin inspect my-sync.wasm")]
+    Inspect {
+        /// The component file
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+}
+
+/// `sandbox`.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct SandboxArguments {
+    /// Check, plan and apply once, then end
+    #[arg(long)]
+    pub once: bool,
+    /// How large the organisation is: `small`, `large`, or USERSxGROUPSxMEMBERSHIPS
+    #[arg(long, value_name = "SIZE", default_value = "small")]
+    pub size: OrganisationSize,
+}
+
+/// `simulators`.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct SimulatorsArguments {
+    /// The organisation, as JSON; a small sample without it
+    #[arg(long, value_name = "FILE")]
+    pub organisation: Option<PathBuf>,
+    /// Faults in force from the start, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub faults: Option<PathBuf>,
+    /// Where to listen; whoever can connect can change everything
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1")]
+    pub listen: IpAddr,
+    /// Ports for JumpCloud, Google and Entra ID; 0 for any free one
+    #[arg(long, value_name = "PORT,PORT,PORT", value_delimiter = ',', num_args = 3)]
+    pub ports: Option<Vec<u16>>,
+    /// Serve plain HTTP
+    #[arg(long)]
+    pub no_tls: bool,
+}
+
+/// How large a generated organisation is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OrganisationSize {
+    /// The hand-written sample.
+    Small,
+    /// As large as most get.
+    Large,
+    /// Given in numbers.
+    Exactly {
+        /// People.
+        users: usize,
+        /// Groups.
+        groups: usize,
+        /// Memberships in all.
+        memberships: usize,
+    },
+}
+
+impl FromStr for OrganisationSize {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || "give small, large, or three numbers such as 5000x300x40000".to_owned();
+        match text {
+            "small" => return Ok(Self::Small),
+            "large" => return Ok(Self::Large),
+            _ => {}
+        }
+        let numbers = text
+            .split('x')
+            .map(str::parse)
+            .collect::<Result<Vec<usize>, _>>()
+            .map_err(|_| wrong())?;
+        match *numbers.as_slice() {
+            [users, groups, memberships] if users > 0 && memberships >= groups => Ok(Self::Exactly {
+                users,
+                groups,
+                memberships,
+            }),
+            [_, _, _] => Err("there must be people, and at least one membership a group".to_owned()),
+            _ => Err(wrong()),
+        }
+    }
+}
+
+fn hash(text: &str) -> Result<String, String> {
+    let text = text.to_ascii_lowercase();
+    if !(8..=64).contains(&text.len()) || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Err(
+            "a plan's hash has 64 hexadecimal digits; give at least the first 8, as `plan` printed them"
+                .to_owned(),
+        );
+    }
+    Ok(text)
+}
+
+fn secret_name(text: &str) -> Result<String, String> {
+    let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_.".contains(&byte);
+    if text.is_empty() || text.len() > 64 || !text.bytes().all(fits) {
+        return Err(
+            "a name has 1 to 64 lower-case letters, digits, dots, dashes or underscores; the value itself is asked for"
+                .to_owned(),
+        );
+    }
+    Ok(text.to_owned())
+}

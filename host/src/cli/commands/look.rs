@@ -1,0 +1,165 @@
+//! Commands that change nothing: `check`, `plan`, `why`, `runs`.
+
+use futures_util::future::join_all;
+use groupcast_guest::engine::Severity;
+
+use crate::cli::arguments::{RunsArguments, WhyArguments};
+use crate::cli::documents::{
+    CheckEntry, Document, FindingEntry, PlanEntry, RunEntry, RunsDocument, WhyEntry,
+};
+use crate::cli::exit::Exit;
+use crate::cli::problem::Problem;
+use crate::cli::render;
+use crate::cli::render::plan::Totals;
+use crate::cli::session::{Session, problem};
+
+/// `check`.
+pub async fn check(session: &mut Session<'_>) -> Result<Exit, Problem> {
+    let operations = session.open().await?;
+    let connections = session.connections(operations.as_ref())?;
+    let results = join_all(
+        connections
+            .iter()
+            .map(|connection| operations.check(connection, &session.cancel)),
+    )
+    .await;
+    let mut document = Document::new("check");
+    let mut exit = Exit::Done;
+    for (connection, result) in connections.iter().zip(results) {
+        match result {
+            Ok(report) => {
+                if report
+                    .findings
+                    .iter()
+                    .any(|finding| finding.severity == Severity::Problem)
+                {
+                    exit = exit.max(Exit::Refused);
+                }
+                if session.shared.json {
+                    let entry = CheckEntry {
+                        run: report.run,
+                        findings: report.findings.into_iter().map(FindingEntry::from).collect(),
+                    };
+                    document.push(connection, Ok(entry));
+                } else {
+                    session.text(&render::check::check(connection, &report.findings))?;
+                }
+            }
+            Err(failure) => {
+                let problem = problem(connection, failure);
+                exit = exit.max(problem.exit);
+                if session.shared.json {
+                    document.push(connection, Err(&problem));
+                } else {
+                    session.failure(&problem)?;
+                }
+            }
+        }
+    }
+    if session.shared.json {
+        document.exit = exit.code();
+        session.document(&document)?;
+    }
+    Ok(exit)
+}
+
+/// `plan`.
+pub async fn plan(session: &mut Session<'_>) -> Result<Exit, Problem> {
+    let operations = session.open().await?;
+    let connections = session.connections(operations.as_ref())?;
+    let results = join_all(
+        connections
+            .iter()
+            .map(|connection| operations.plan(connection, &session.cancel)),
+    )
+    .await;
+    let mut document = Document::new("plan");
+    let mut exit = Exit::Done;
+    for (connection, result) in connections.iter().zip(results) {
+        match result {
+            Ok(outcome) => {
+                if Totals::of(&outcome.plan.parts).is_pending() {
+                    exit = exit.max(Exit::Pending);
+                }
+                if session.shared.json {
+                    document.push(connection, Ok(PlanEntry::from(outcome)));
+                } else {
+                    let approval = session.approval(operations.as_ref(), connection, &outcome.plan.hash);
+                    let text = render::plan::plan(connection, &outcome.plan, &approval, session.detail());
+                    session.text(&text)?;
+                }
+            }
+            Err(failure) => {
+                let problem = problem(connection, failure);
+                exit = exit.max(problem.exit);
+                if session.shared.json {
+                    document.push(connection, Err(&problem));
+                } else {
+                    session.failure(&problem)?;
+                }
+            }
+        }
+    }
+    if session.shared.json {
+        document.exit = exit.code();
+        session.document(&document)?;
+    }
+    Ok(exit)
+}
+
+/// `why`.
+pub async fn why(session: &mut Session<'_>, arguments: &WhyArguments) -> Result<Exit, Problem> {
+    let operations = session.open().await?;
+    let connections = session.connections(operations.as_ref())?;
+    let person = arguments.person.as_deref();
+    let results = join_all(
+        connections
+            .iter()
+            .map(|connection| operations.why(connection, person, &arguments.group, &session.cancel)),
+    )
+    .await;
+    let mut document = Document::new("why");
+    let mut exit = Exit::Done;
+    for (connection, result) in connections.iter().zip(results) {
+        match result {
+            Ok(explanation) if session.shared.json => {
+                document.push(connection, Ok(WhyEntry::from(explanation)));
+            }
+            Ok(explanation) => session.text(&render::why::why(connection, &explanation))?,
+            Err(failure) => {
+                let problem = problem(connection, failure);
+                exit = exit.max(problem.exit);
+                if session.shared.json {
+                    document.push(connection, Err(&problem));
+                } else {
+                    session.failure(&problem)?;
+                }
+            }
+        }
+    }
+    if session.shared.json {
+        document.exit = exit.code();
+        session.document(&document)?;
+    }
+    Ok(exit)
+}
+
+/// `runs`.
+pub async fn runs(session: &mut Session<'_>, arguments: &RunsArguments) -> Result<Exit, Problem> {
+    let operations = session.open().await?;
+    let connections = session.connections(operations.as_ref())?;
+    let limit = usize::try_from(arguments.limit).unwrap_or(usize::MAX);
+    let mut records = operations.runs(limit).await?;
+    if session.shared.connection.is_some() {
+        records.retain(|record| connections.contains(&record.connection));
+    }
+    if session.shared.json {
+        session.document(&RunsDocument {
+            format: "groupcast/runs/1",
+            runs: records.into_iter().map(RunEntry::from).collect(),
+        })?;
+    } else {
+        session.text(&render::runs::runs(&records))?;
+    }
+    Ok(Exit::Done)
+}

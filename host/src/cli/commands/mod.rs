@@ -1,0 +1,49 @@
+//! The commands: each asks the host, prints, and says how the process ends. What may not enter: how things look
+//! (`render`), what JSON looks like (`documents`), what the host does.
+
+mod apply;
+mod inspect;
+mod look;
+mod secrets;
+
+use super::arguments::{Command, PluginCommand};
+use super::exit::Exit;
+use super::problem::Problem;
+use super::session::Session;
+
+/// Does what the command line says.
+pub async fn execute(session: &mut Session<'_>, command: &Command) -> Result<Exit, Problem> {
+    match command {
+        Command::Check => look::check(session).await,
+        Command::Plan => look::plan(session).await,
+        Command::Why(arguments) => look::why(session, arguments).await,
+        Command::Runs(arguments) => look::runs(session, arguments).await,
+        Command::Apply(arguments) => apply::apply(session, arguments).await,
+        Command::Sync => apply::sync(session).await,
+        Command::Undo(arguments) => apply::undo(session, arguments).await,
+        Command::Secrets(arguments) => secrets::secrets(session, &arguments.command).await,
+        Command::Plugin(arguments) => {
+            let PluginCommand::Inspect { file } = &arguments.command;
+            inspect::inspect(session, file).await
+        }
+        Command::Schema => {
+            let schema = session.surroundings.schema()?;
+            session.text(&format!("{}\n", schema.trim_end()))?;
+            Ok(Exit::Done)
+        }
+        Command::Serve => {
+            session
+                .surroundings
+                .serve(session.opening(), &session.cancel)
+                .await
+        }
+        Command::Sandbox(arguments) => {
+            let observer = session.progress.clone();
+            session
+                .surroundings
+                .sandbox(arguments, observer, &session.cancel)
+                .await
+        }
+        Command::Simulators(arguments) => session.surroundings.simulators(arguments, &session.cancel).await,
+    }
+}

@@ -1,0 +1,66 @@
+//! Everything that the commands reach outside themselves: the opened host, the secrets, the person at the terminal.
+//! A trait, so that tests put a fixed world in its place.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use secrecy::SecretString;
+use tokio_util::sync::CancellationToken;
+
+use super::arguments::{SandboxArguments, SimulatorsArguments};
+use super::exit::Exit;
+use super::operations::{Observer, Operations};
+use super::problem::Problem;
+
+/// How the host is opened.
+#[derive(Clone)]
+pub struct Opening<'a> {
+    /// The configuration file.
+    pub config: &'a Path,
+    /// A component file instead of the built-in one.
+    pub plugin: Option<&'a Path>,
+    /// Who watches.
+    pub observer: Arc<dyn Observer>,
+}
+
+/// The encrypted secrets beside the store. Values go in and never come out here.
+#[async_trait]
+pub trait SecretStore: Send + Sync {
+    /// Stores a value; says whether one was replaced.
+    async fn set(&self, name: &str, value: SecretString) -> Result<bool, Problem>;
+    /// The names, sorted.
+    async fn list(&self) -> Result<Vec<String>, Problem>;
+    /// Removes a value; says whether there was one.
+    async fn remove(&self, name: &str) -> Result<bool, Problem>;
+}
+
+/// What the commands reach.
+#[async_trait]
+pub trait Surroundings: Send + Sync {
+    /// Opens configuration, store, secrets, plugin and gate.
+    async fn open(&self, opening: Opening<'_>) -> Result<Arc<dyn Operations>, Problem>;
+    /// Serves until cancelled.
+    async fn serve(&self, opening: Opening<'_>, cancel: &CancellationToken) -> Result<Exit, Problem>;
+    /// The secrets that a configuration names.
+    async fn secrets(&self, config: &Path) -> Result<Box<dyn SecretStore>, Problem>;
+    /// The JSON Schema of the configuration file.
+    fn schema(&self) -> Result<String, Problem>;
+    /// The sandbox.
+    async fn sandbox(
+        &self,
+        arguments: &SandboxArguments,
+        observer: Arc<dyn Observer>,
+        cancel: &CancellationToken,
+    ) -> Result<Exit, Problem>;
+    /// The simulators.
+    async fn simulators(
+        &self,
+        arguments: &SimulatorsArguments,
+        cancel: &CancellationToken,
+    ) -> Result<Exit, Problem>;
+    /// Asks yes or no; none where nobody can be asked.
+    fn confirm(&self, question: &str) -> Option<bool>;
+    /// A secret's value: typed unseen, or from standard input.
+    fn secret_value(&self, name: &str) -> Result<SecretString, Problem>;
+}
