@@ -1,0 +1,387 @@
+//! The configuration file's sections, as they are written. The comments here are the descriptions in the
+//! published JSON Schema; what cannot be said by a type is looked after in `checks`.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use groupcast_guest::settings::{DriftPolicy, Limits, OnAmbiguous, OnEmailChange, Settings, Suspended};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::one_or_many::OneOrMany;
+use super::secret_source::SecretSource;
+
+/// Configuration of Groupcast.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "groupcast.toml")]
+pub struct File {
+    /// Version of this format; 1. A program refuses a newer one.
+    #[serde(default = "one")]
+    #[schemars(range(min = 1, max = 1))]
+    pub version: u32,
+    /// Where the ledger, plans and runs are kept.
+    #[serde(default)]
+    pub store: StoreSection,
+    /// Where stored secrets are kept.
+    #[serde(default)]
+    pub secrets: SecretsSection,
+    /// How much one run may use.
+    #[serde(default)]
+    pub limits: RunLimits,
+    /// How the vendors are reached.
+    #[serde(default)]
+    pub network: NetworkSection,
+    /// JumpCloud, of the one tenant of this file.
+    pub jumpcloud: Option<JumpCloudSection>,
+    /// Google Workspace directories of the one tenant of this file: a table, or an array of tables.
+    #[serde(default)]
+    pub google: OneOrMany<GoogleSection>,
+    /// Entra ID directories of the one tenant of this file: a table, or an array of tables.
+    #[serde(default)]
+    pub entra: OneOrMany<EntraSection>,
+    /// Several tenants by name, each with sections of its own, instead of the three above.
+    #[serde(default)]
+    pub tenant: BTreeMap<String, TenantSection>,
+}
+
+fn one() -> u32 {
+    1
+}
+
+/// One tenant: one JumpCloud organisation and the directories that it exports to.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TenantSection {
+    /// Where the groups come from.
+    pub jumpcloud: Option<JumpCloudSection>,
+    /// Google Workspace directories: a table, or an array of tables.
+    #[serde(default)]
+    pub google: OneOrMany<GoogleSection>,
+    /// Entra ID directories: a table, or an array of tables.
+    #[serde(default)]
+    pub entra: OneOrMany<EntraSection>,
+}
+
+/// Where the ledger, plans and runs are kept.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct StoreSection {
+    /// The database file; made where there is none. A relative path is relative to this file.
+    pub path: PathBuf,
+}
+
+impl Default for StoreSection {
+    fn default() -> Self {
+        Self {
+            path: PathBuf::from("groupcast.db"),
+        }
+    }
+}
+
+/// Where stored secrets are kept.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct SecretsSection {
+    /// The encrypted file that `groupcast secrets set` writes.
+    pub file: PathBuf,
+    /// The file with its key, readable for its owner alone; made at first use. The environment variable
+    /// `GROUPCAST_SECRETS_KEY` goes before it.
+    pub key_file: PathBuf,
+}
+
+impl Default for SecretsSection {
+    fn default() -> Self {
+        Self {
+            file: PathBuf::from("groupcast.secrets"),
+            key_file: PathBuf::from("groupcast.key"),
+        }
+    }
+}
+
+/// How much one run may use; over it, the run ends with the reason.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RunLimits {
+    /// Memory of the component, in MiB.
+    #[schemars(range(min = 16, max = 4_096))]
+    pub memory_mib: u32,
+    /// Seconds that the component may compute; waiting does not count.
+    #[schemars(range(min = 1, max = 86_400))]
+    pub cpu_seconds: u32,
+    /// Seconds from the run's beginning to its end.
+    #[schemars(range(min = 1, max = 604_800))]
+    pub wall_seconds: u32,
+    /// Requests to vendors, resends included.
+    #[schemars(range(min = 1, max = 100_000_000))]
+    pub requests: u64,
+    /// Requests to vendors at the same time.
+    #[schemars(range(min = 1, max = 1_000))]
+    pub requests_in_flight: u32,
+    /// Log that is kept, in KiB.
+    #[schemars(range(min = 1, max = 1_048_576))]
+    pub log_kib: u32,
+    /// One answer of a vendor, in MiB, after decompression.
+    #[schemars(range(min = 1, max = 1_024))]
+    pub response_mib: u32,
+    /// All parts of one plan, in MiB.
+    #[schemars(range(min = 1, max = 65_536))]
+    pub plan_mib: u32,
+}
+
+impl Default for RunLimits {
+    fn default() -> Self {
+        Self {
+            memory_mib: 64,
+            cpu_seconds: 300,
+            wall_seconds: 3_600,
+            requests: 1_000_000,
+            requests_in_flight: 32,
+            log_kib: 1_024,
+            response_mib: 32,
+            plan_mib: 1_024,
+        }
+    }
+}
+
+/// How the vendors are reached.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct NetworkSection {
+    /// More certificate authorities to trust, in PEM; the system's own are trusted anyway.
+    pub ca_file: Option<PathBuf>,
+    /// Networks that may be connected to though they are private or loopback, such as `127.0.0.0/8`.
+    pub allow_networks: Vec<String>,
+}
+
+/// The JumpCloud organisation that groups come from. It is only ever read.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct JumpCloudSection {
+    /// Scheme and host; `https://console.eu.jumpcloud.com` for the European region.
+    #[serde(default = "jumpcloud_base_url")]
+    pub base_url: String,
+    /// Where a service account's token comes from.
+    #[serde(default = "jumpcloud_token_url")]
+    pub token_url: String,
+    /// An administrator's API key; read-only is enough. This or `service_account`.
+    pub api_key: Option<SecretSource>,
+    /// A service account. This or `api_key`.
+    pub service_account: Option<ServiceAccountSection>,
+    /// The organisation's ID, for administrators of several.
+    pub org_id: Option<String>,
+}
+
+fn jumpcloud_base_url() -> String {
+    "https://console.jumpcloud.com".to_owned()
+}
+
+fn jumpcloud_token_url() -> String {
+    "https://admin-oauth.id.jumpcloud.com/oauth2/token".to_owned()
+}
+
+/// A JumpCloud service account.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ServiceAccountSection {
+    /// Its client ID.
+    pub client_id: String,
+    /// Where its secret is.
+    pub client_secret: SecretSource,
+}
+
+/// When runs begin.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ScheduleSection {
+    /// A cron pattern: minute, hour, day of month, month, day of week; seconds may stand before them.
+    pub cron: String,
+    /// A time zone of the IANA database, such as `Europe/Paris`.
+    #[serde(default = "utc")]
+    pub timezone: String,
+    /// Up to how many seconds late a run begins, so that many do not begin at once.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 3_600))]
+    pub jitter_seconds: u32,
+    /// Whether runs begin by themselves at all.
+    #[serde(default = "yes")]
+    pub enabled: bool,
+}
+
+fn utc() -> String {
+    "UTC".to_owned()
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// A certificate and its private key.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CertificateSection {
+    /// Where the certificate is, in PEM.
+    pub certificate: SecretSource,
+    /// Where its private key is, in PEM.
+    pub key: SecretSource,
+}
+
+/// A directory's section: what is its own, and what all of them share.
+macro_rules! directory_section {
+    ($(#[$about:meta])* $name:ident, $default:literal { $($own:tt)* }) => {
+        $(#[$about])*
+        #[derive(Debug, Clone, Deserialize, JsonSchema)]
+        #[serde(deny_unknown_fields)]
+        pub struct $name {
+            /// The connection's name, unique within the tenant: lower-case letters, digits and `-`.
+            #[serde(default = $default)]
+            pub name: String,
+            /// The ID that JumpCloud gives this directory.
+            pub directory: String,
+            $($own)*
+            /// Whether group management is switched on (R36). Off: nothing is planned or written.
+            #[serde(default)]
+            pub managed: bool,
+            /// The groups bound to this directory, by name or ID, instead of JumpCloud's own associations.
+            pub bound: Option<Vec<String>>,
+            /// What happens to members that JumpCloud does not want there (R10).
+            #[serde(default)]
+            pub policy: DriftPolicy,
+            /// The same for single groups, by name or ID.
+            #[serde(default)]
+            pub policies: BTreeMap<String, DriftPolicy>,
+            /// What happens to people who are suspended in JumpCloud (R49).
+            #[serde(default)]
+            pub suspended: Suspended,
+            /// Accepts that users of bound groups without an email are at risk (R34), and that JumpCloud's own group
+            /// management is still on (R35).
+            #[serde(default)]
+            pub acknowledge: bool,
+            /// How much may change at once; what is over it is held for approval (R43).
+            #[serde(default)]
+            pub limits: Limits,
+            /// When runs begin; without it only when asked for.
+            pub schedule: Option<ScheduleSection>,
+        }
+
+        impl $name {
+            fn common(&self) -> Settings {
+                Settings {
+                    managed: self.managed,
+                    bound: self.bound.clone(),
+                    policy: self.policy,
+                    policies: self.policies.clone(),
+                    suspended: self.suspended,
+                    acknowledge: self.acknowledge,
+                    limits: self.limits.clone(),
+                    ..Settings::default()
+                }
+            }
+        }
+    };
+}
+
+directory_section! {
+    /// A Google Workspace directory.
+    GoogleSection, "google" {
+        /// Scheme and host of the Admin SDK.
+        #[serde(default = "google_base_url")]
+        pub base_url: String,
+        /// Where tokens come from.
+        #[serde(default = "google_token_url")]
+        pub token_url: String,
+        /// Where the service account's key is: the JSON file that Google gives.
+        pub service_account_key: SecretSource,
+        /// The administrator whom the service account acts for.
+        #[schemars(email)]
+        pub admin: String,
+        /// The customer ID, such as `C01abc234`; looked up where it is absent.
+        pub customer_id: Option<String>,
+        /// Addresses that take the place of a group's own email: group name or ID = address.
+        #[serde(default)]
+        pub addresses: BTreeMap<String, String>,
+        /// Domains that group addresses may use (R18). Empty: the domains of the directory's users.
+        #[serde(default)]
+        pub domains: Vec<String>,
+        /// What happens when a group's email changes (R14, R16).
+        #[serde(default)]
+        pub on_email_change: OnEmailChange,
+    }
+}
+
+directory_section! {
+    /// A Microsoft 365 / Entra ID directory.
+    EntraSection, "entra" {
+        /// The Entra tenant's ID.
+        pub tenant_id: String,
+        /// Scheme and host of Microsoft Graph.
+        #[serde(default = "graph_url")]
+        pub graph_url: String,
+        /// Scheme and host that tokens come from.
+        #[serde(default = "login_url")]
+        pub login_url: String,
+        /// The registered application's ID.
+        pub client_id: String,
+        /// Where the application's secret is. This or `certificate`.
+        pub client_secret: Option<SecretSource>,
+        /// The application's certificate. This or `client_secret`.
+        pub certificate: Option<CertificateSection>,
+        /// The groups selected for export, by name or ID (R2, R29); `["*"]` selects every bound group.
+        #[serde(default)]
+        pub selected: Vec<String>,
+        /// Whether taking a group's email away stops its export here too (R13).
+        #[serde(default = "yes")]
+        pub release_on_email_removal: bool,
+        /// What happens when several groups have the name (R28).
+        #[serde(default)]
+        pub on_ambiguous: OnAmbiguous,
+    }
+}
+
+fn google() -> String {
+    "google".to_owned()
+}
+
+fn entra() -> String {
+    "entra".to_owned()
+}
+
+fn google_base_url() -> String {
+    "https://admin.googleapis.com".to_owned()
+}
+
+fn google_token_url() -> String {
+    "https://oauth2.googleapis.com/token".to_owned()
+}
+
+fn graph_url() -> String {
+    "https://graph.microsoft.com".to_owned()
+}
+
+fn login_url() -> String {
+    "https://login.microsoftonline.com".to_owned()
+}
+
+impl GoogleSection {
+    /// The settings of a run for this directory.
+    pub fn settings(&self) -> Settings {
+        Settings {
+            addresses: self.addresses.clone(),
+            domains: self.domains.clone(),
+            on_email_change: self.on_email_change,
+            ..self.common()
+        }
+    }
+}
+
+impl EntraSection {
+    /// The settings of a run for this directory.
+    pub fn settings(&self) -> Settings {
+        Settings {
+            selected: self.selected.clone(),
+            release_on_email_removal: self.release_on_email_removal,
+            on_ambiguous: self.on_ambiguous,
+            ..self.common()
+        }
+    }
+}
