@@ -1,15 +1,15 @@
 //! From sections to a configuration: what the types cannot say. All that is wrong is found, not only the first.
 
 use std::collections::HashSet;
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use groupcast_guest::settings::{Limits, Settings};
-use url::{Host, Url};
+use url::Url;
 
 use super::parse::Places;
 use super::problem::{Problem, Source};
+use super::values::{is_address, is_domain, is_guid, is_loopback};
 use super::{
     Config, Connection, ConnectionId, EntraSection, File, GoogleSection, JumpCloud, JumpCloudCredential,
     JumpCloudSection, Network, ONLY_TENANT, OneOrMany, RunLimits, ScheduleSection, SecretSource, Target,
@@ -506,31 +506,4 @@ fn numbered_place(parent: &[String], key: &str, numbered: bool, number: usize) -
         place.push(number.to_string());
     }
     place
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => IpAddr::V6(address).to_canonical().is_loopback(),
-        None => false,
-    }
-}
-
-fn is_address(text: &str) -> bool {
-    text.split_once('@').is_some_and(|(local, domain)| {
-        !local.is_empty() && is_domain(domain) && !text.chars().any(|c| c.is_whitespace() || c.is_control())
-    })
-}
-
-fn is_domain(text: &str) -> bool {
-    text.contains('.')
-        && text
-            .split('.')
-            .all(|label| !label.is_empty() && label.chars().all(|c| c.is_alphanumeric() || c == '-'))
-}
-
-fn is_guid(text: &str) -> bool {
-    let lengths: Vec<usize> = text.split('-').map(str::len).collect();
-    lengths == [8, 4, 4, 4, 12] && text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
 }

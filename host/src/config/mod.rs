@@ -15,6 +15,7 @@ mod secret_source;
 mod sections;
 #[cfg(test)]
 mod tests;
+mod values;
 
 pub use network::Network;
 pub use one_or_many::OneOrMany;

@@ -11,7 +11,7 @@ use super::secret_source::{HOW, NOT_A_PLACE};
 use super::{Config, File, LONGEST, VERSION, checks};
 
 pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<Config, Vec<Problem>> {
-    let text = readable(path, bytes).map_err(|problem| vec![problem])?;
+    let text = readable(path, bytes)?;
     let source = Source { path, text };
     let table = DeTable::parse(text).map_err(|error| vec![syntax(&source, &error)])?;
     let places = Places(table.get_ref());
@@ -35,32 +35,44 @@ pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<Config, Vec<Problem>> {
 }
 
 /// The bytes as text, or why they are none.
-fn readable<'a>(path: &Path, bytes: &'a [u8]) -> Result<&'a str, Problem> {
+fn readable<'a>(path: &Path, bytes: &'a [u8]) -> Result<&'a str, Vec<Problem>> {
     let nothing = Source { path, text: "" };
     if bytes.len() > LONGEST {
         let message = format!("the configuration is longer than {LONGEST} bytes");
-        return Err(nothing.problem(None, "", message, Some("is it the right file?".to_owned()), false));
+        return Err(vec![nothing.problem(
+            None,
+            "",
+            message,
+            Some("is it the right file?".to_owned()),
+            false,
+        )]);
     }
     if bytes.starts_with(b"\xEF\xBB\xBF") {
         let help = "save the file as UTF-8 without BOM".to_owned();
-        return Err(nothing.problem(
+        return Err(vec![nothing.problem(
             None,
             "",
             "the file begins with a byte order mark",
             Some(help),
             false,
-        ));
+        )]);
     }
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let good = bytes.get(..error.valid_up_to()).unwrap_or_default();
         let text = std::str::from_utf8(good).unwrap_or_default();
         let help = "save the file as UTF-8".to_owned();
         let at = text.len();
-        Source { path, text }.problem(Some(at..at), "", "this is not UTF-8", Some(help), true)
+        vec![Source { path, text }.problem(Some(at..at), "", "this is not UTF-8", Some(help), true)]
     })?;
     if let Some(at) = text.find('\0') {
         let help = "remove it; is it a text file?".to_owned();
-        return Err(Source { path, text }.problem(Some(at..at + 1), "", "a NUL byte", Some(help), true));
+        return Err(vec![Source { path, text }.problem(
+            Some(at..at + 1),
+            "",
+            "a NUL byte",
+            Some(help),
+            true,
+        )]);
     }
     Ok(text)
 }
@@ -90,7 +102,7 @@ fn newer_version(source: &Source<'_>, places: &Places<'_>) -> Option<Problem> {
 /// What serde refused: an unknown key, a wrong type, a missing key.
 fn shape(source: &Source<'_>, places: &Places<'_>, error: &PathError<toml::de::Error>) -> Problem {
     let inner = error.inner();
-    let message = inner.message().trim().replace('\n', "; ");
+    let message = plain(&inner.message().trim().replace('\n', "; "));
     let mut key = error.path().to_string();
     if key == "." {
         key.clear();
@@ -144,6 +156,16 @@ fn shape(source: &Source<'_>, places: &Places<'_>, error: &PathError<toml::de::E
         return source.problem(own.or(inner.span()), key, message, Some(HOW.to_owned()), true);
     }
     source.problem(own.or(inner.span()), key, message, None, false)
+}
+
+/// The types' names are Rust's; say them in words.
+fn plain(message: &str) -> String {
+    match message.split_once(", expected ") {
+        Some((given, "u8" | "u16" | "u32" | "u64")) => {
+            format!("{given}, expected a whole number, 0 or greater and not too great")
+        }
+        _ => message.to_owned(),
+    }
 }
 
 /// The known word that is most like the given one, or all of them.
