@@ -57,10 +57,10 @@ fn terse(value: &Value) -> Value {
             .iter()
             .filter(|(key, value)| match value {
                 Value::Null => false,
-                // Both defaults: a group is a security group, and nothing else is so.
-                Value::Bool(value) => *value != (key.as_str() == "security_enabled"),
+                // Left out where it is the default: a group is a security group, and nothing else is so.
+                Value::Bool(set) => *set != (key.as_str() == "security_enabled"),
                 Value::Array(items) => !items.is_empty(),
-                Value::String(text) => !text.is_empty() && !(key.as_str() == "state" && text == "ACTIVATED"),
+                Value::String(text) => !(text.is_empty() || key.as_str() == "state" && text == "ACTIVATED"),
                 _ => true,
             })
             .map(|(key, value)| (key.clone(), terse(value)))
