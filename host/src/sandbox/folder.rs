@@ -223,6 +223,22 @@ mod tests {
     }
 
     #[test]
+    fn the_configuration_is_accepted_as_an_operators_would_be() {
+        let folder = Folder::new("test").unwrap();
+        folder.write_certificates(&addresses()).unwrap();
+        let file = folder
+            .write_configuration(&organisation::sample().unwrap(), &addresses())
+            .unwrap();
+        let config = crate::config::Config::load(&file).unwrap_or_else(|error| panic!("{error}"));
+        let names: Vec<String> = config.tenants[0]
+            .connections
+            .iter()
+            .map(|one| one.id.to_string())
+            .collect();
+        assert_eq!(names.len(), 2, "{names:?}");
+    }
+
+    #[test]
     fn the_folder_is_its_owners_alone_and_goes_when_dropped() {
         let folder = Folder::new("test").unwrap();
         let path = folder.path().to_path_buf();

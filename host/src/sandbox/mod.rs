@@ -8,6 +8,7 @@
 //! What may not enter: a way around the product. The sandbox has no access that an operator would not have, apart from
 //! the clicks of the simulated administrator.
 
+mod command;
 mod expectation;
 mod folder;
 mod requests;
@@ -16,6 +17,7 @@ mod story;
 
 use std::path::PathBuf;
 
+pub use command::{run_sandbox, run_simulators};
 pub use folder::Folder;
 pub use simulators::{SimulatorsOptions, simulators};
 pub use story::{Open, SandboxEnd, SandboxOptions, sandbox};
