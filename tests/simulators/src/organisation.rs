@@ -21,6 +21,21 @@ pub struct Organisation {
     pub entra: entra::Tenant,
 }
 
+/// The private RSA key of the service account in [`sample`], in PEM; its public half stands in there, and the sandbox
+/// gives it to [`generated`] too. It is published here on purpose and protects nothing.
+pub const SAMPLE_GOOGLE_PRIVATE_KEY: &str = include_str!("../tests/keys/google-throwaway-private.pem");
+/// The public half of [`SAMPLE_GOOGLE_PRIVATE_KEY`], in PEM.
+pub const SAMPLE_GOOGLE_PUBLIC_KEY: &str = include_str!("../tests/keys/google-throwaway-public.pem");
+
+/// The sample organisation that the sandbox shows: some 300 people and 40 groups, with everything that does not simply
+/// work (`tests/sample_support/` says what and why).
+///
+/// # Errors
+/// Never with the file as committed; a test reads it.
+pub fn sample() -> Result<Organisation, OrganisationError> {
+    Organisation::from_json(include_str!("../organisations/sample.json"))
+}
+
 /// Why an organisation file cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("the organisation file is wrong at {place}: {reason}; correct it there and start again")]

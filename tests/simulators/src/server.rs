@@ -84,6 +84,10 @@ pub struct Addresses {
     pub ca_pem: String,
     /// The authority's private key, in PEM, for whoever needs further certificates; empty without TLS.
     pub ca_key_pem: String,
+    /// The certificate that the listeners show, in PEM; empty without TLS.
+    pub certificate_pem: String,
+    /// Its private key, in PEM; empty without TLS.
+    pub key_pem: String,
 }
 
 impl std::fmt::Debug for Addresses {
@@ -239,6 +243,9 @@ impl Simulators {
                 connection::accept(listener, acceptor.clone(), handler, stop.clone(), tracker.clone());
             tracker.spawn(accepting);
         }
+        let pem = |which: fn(&certificates::Certificates) -> &String| {
+            certificates.as_ref().map(which).cloned().unwrap_or_default()
+        };
         Ok(Self {
             shared,
             addresses: Addresses {
@@ -247,13 +254,10 @@ impl Simulators {
                 google,
                 graph: entra.clone(),
                 login: entra,
-                ca_pem: certificates
-                    .as_ref()
-                    .map(|made| made.authority_pem.clone())
-                    .unwrap_or_default(),
-                ca_key_pem: certificates
-                    .map(|made| made.authority_key_pem)
-                    .unwrap_or_default(),
+                ca_pem: pem(|made| &made.authority_pem),
+                ca_key_pem: pem(|made| &made.authority_key_pem),
+                certificate_pem: pem(|made| &made.certificate_pem),
+                key_pem: pem(|made| &made.key_pem),
             },
             stop,
             tracker,

@@ -17,6 +17,8 @@ use super::StartError;
 pub(super) struct Certificates {
     pub authority_pem: String,
     pub authority_key_pem: String,
+    pub certificate_pem: String,
+    pub key_pem: String,
     pub server: Arc<ServerConfig>,
 }
 
@@ -58,6 +60,8 @@ pub(super) fn make(listen: IpAddr) -> Result<Certificates, StartError> {
     Ok(Certificates {
         authority_pem,
         authority_key_pem,
+        certificate_pem: certificate.pem(),
+        key_pem: key.serialize_pem(),
         server: Arc::new(server),
     })
 }
