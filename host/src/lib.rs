@@ -3,8 +3,14 @@
 //! Runs the sync component in a sandbox ([`plugin`]) and gives it what its world names. The binary is a thin shell
 //! over this library; tests drive the library.
 
+pub mod cli;
 pub mod config;
+pub mod credentials;
+pub mod egress;
 pub mod ledger;
+pub mod plugin;
+pub mod run;
+pub mod sandbox;
 pub mod schedule;
 pub mod secrets;
 pub mod store;

@@ -14,6 +14,9 @@ use super::exit::Exit;
 use super::operations::{Observer, Operations};
 use super::problem::Problem;
 use super::surroundings::{Opening, SecretStore, Surroundings};
+use crate::config::Config;
+use crate::run::{Groupcast, OpenError, OpenOptions};
+use crate::secrets::Secrets;
 
 /// The longest secret, bytes: a service account's key file has under 3 KiB.
 const LONGEST_SECRET: u64 = 64 << 10;
@@ -23,33 +26,57 @@ pub struct Host;
 
 #[async_trait]
 impl Surroundings for Host {
-    async fn open(&self, _: Opening<'_>) -> Result<Arc<dyn Operations>, Problem> {
-        Err(missing("runs"))
+    async fn open(&self, opening: Opening<'_>) -> Result<Arc<dyn Operations>, Problem> {
+        let (groupcast, _) = open(opening).await?;
+        Ok(groupcast)
     }
 
-    async fn serve(&self, _: Opening<'_>, _: &CancellationToken) -> Result<Exit, Problem> {
-        Err(missing("the schedule"))
+    async fn serve(&self, opening: Opening<'_>, cancel: &CancellationToken) -> Result<Exit, Problem> {
+        let (groupcast, config) = open(opening).await?;
+        super::serve::serve(groupcast, &config, cancel).await
     }
 
-    async fn secrets(&self, _: &Path) -> Result<Box<dyn SecretStore>, Problem> {
-        Err(missing("the secrets"))
+    async fn secrets(&self, config: &Path) -> Result<Box<dyn SecretStore>, Problem> {
+        let config = load(config)?;
+        Ok(Box::new(Stored(Secrets::new(
+            &config.secrets_file,
+            &config.secrets_key_file,
+        ))))
     }
 
     fn schema(&self) -> Result<String, Problem> {
-        Err(missing("the configuration"))
+        serde_json::to_string_pretty(&crate::config::schema())
+            .map_err(|error| Problem::failed(format!("the schema cannot be written: {error}")))
     }
 
     async fn sandbox(
         &self,
-        _: &SandboxArguments,
-        _: Arc<dyn Observer>,
-        _: &CancellationToken,
+        arguments: &SandboxArguments,
+        observer: Arc<dyn Observer>,
+        cancel: &CancellationToken,
     ) -> Result<Exit, Problem> {
-        Err(missing("the sandbox"))
+        let open: crate::sandbox::Open = Box::new(move |path| {
+            Box::pin(async move {
+                let config = Config::load(&path).map_err(|error| error.to_string())?;
+                let options = OpenOptions {
+                    plugin: None,
+                    observer,
+                };
+                let groupcast = Groupcast::open(config, options)
+                    .await
+                    .map_err(|error| error.to_string())?;
+                Ok(Arc::new(groupcast) as Arc<dyn Operations>)
+            })
+        });
+        crate::sandbox::run_sandbox(arguments, open, cancel).await
     }
 
-    async fn simulators(&self, _: &SimulatorsArguments, _: &CancellationToken) -> Result<Exit, Problem> {
-        Err(missing("the simulators"))
+    async fn simulators(
+        &self,
+        arguments: &SimulatorsArguments,
+        cancel: &CancellationToken,
+    ) -> Result<Exit, Problem> {
+        crate::sandbox::run_simulators(arguments, false, cancel).await
     }
 
     fn confirm(&self, question: &str) -> Option<bool> {
@@ -85,8 +112,56 @@ impl Surroundings for Host {
     }
 }
 
-fn missing(what: &str) -> Problem {
-    Problem::failed(format!("{what} are not part of this build"))
+fn load(path: &Path) -> Result<Config, Problem> {
+    Config::load(path).map_err(|error| Problem::refused(error.to_string()))
+}
+
+async fn open(opening: Opening<'_>) -> Result<(Arc<Groupcast>, Config), Problem> {
+    let config = load(opening.config)?;
+    let options = OpenOptions {
+        plugin: opening.plugin.map(Path::to_path_buf),
+        observer: opening.observer,
+    };
+    let groupcast = Groupcast::open(config.clone(), options)
+        .await
+        .map_err(|error| match error {
+            OpenError::Store(_) => Problem::failed(error.to_string()),
+            OpenError::Plugin(_) | OpenError::Setup(_) => Problem::refused(error.to_string()),
+        })?;
+    Ok((Arc::new(groupcast), config))
+}
+
+/// The encrypted secrets of a configuration.
+struct Stored(Secrets);
+
+#[async_trait]
+impl SecretStore for Stored {
+    async fn set(&self, name: &str, value: SecretString) -> Result<bool, Problem> {
+        let replaced = self.list().await?.iter().any(|known| known == name);
+        self.0
+            .set(name, value)
+            .await
+            .map_err(|error| Problem::refused(error.to_string()))?;
+        Ok(replaced)
+    }
+
+    async fn list(&self) -> Result<Vec<String>, Problem> {
+        self.0
+            .list()
+            .await
+            .map_err(|error| Problem::failed(error.to_string()))
+    }
+
+    async fn remove(&self, name: &str) -> Result<bool, Problem> {
+        if !self.list().await?.iter().any(|known| known == name) {
+            return Ok(false);
+        }
+        self.0
+            .remove(name)
+            .await
+            .map_err(|error| Problem::failed(error.to_string()))?;
+        Ok(true)
+    }
 }
 
 /// Without the line break that editors and `echo` put at the end.

@@ -6,6 +6,7 @@ pub mod arguments;
 mod commands;
 pub mod documents;
 pub mod exit;
+mod facade;
 mod host;
 mod logging;
 pub mod operations;
@@ -13,6 +14,7 @@ pub mod problem;
 pub mod progress;
 mod prompt;
 pub mod render;
+mod serve;
 mod session;
 pub mod surroundings;
 #[cfg(test)]

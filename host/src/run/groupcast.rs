@@ -488,6 +488,19 @@ impl Groupcast {
         })
     }
 
+    /// A stored plan of any connection, by its whole hash.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn stored_plan(&self, hash: &str) -> Result<Option<StoredPlan>, RunFailure> {
+        for setup in self.connections.values() {
+            if let Some(record) = self.store.plan(&setup.directory_key, hash).await? {
+                return Ok(Some(self.stored(setup, &record).await?));
+            }
+        }
+        Ok(None)
+    }
+
     /// Plans, and applies what is within limits, unless the connection is new (plan-only).
     ///
     /// # Errors

@@ -14,7 +14,7 @@ use crate::store::StoreError;
 use super::recorder::RequestCounts;
 
 /// What `check` found.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckReport {
     /// The run.
     pub run: String,
@@ -25,7 +25,7 @@ pub struct CheckReport {
 }
 
 /// A plan as the store keeps it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredPlan {
     /// Its hash (R44).
     pub hash: String,
@@ -54,7 +54,7 @@ impl StoredPlan {
 }
 
 /// What `plan` answers.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlanOutcome {
     /// The run that made it.
     pub run: String,
@@ -78,7 +78,7 @@ pub struct Selection {
 }
 
 /// What became of one operation.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OperationOutcome {
     /// Source group ID.
     pub group: String,
@@ -95,7 +95,7 @@ pub struct OperationOutcome {
 }
 
 /// What `apply` answers.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApplyOutcome {
     /// The run.
     pub run: String,
@@ -112,7 +112,7 @@ pub struct ApplyOutcome {
 }
 
 /// What `sync` answers.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SyncOutcome {
     /// Source and target are in step.
     Nothing(PlanOutcome),

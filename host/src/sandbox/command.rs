@@ -5,7 +5,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Open, SandboxError, SandboxOptions, SimulatorsOptions, sandbox, simulators};
 use crate::cli::arguments::{OrganisationSize, SandboxArguments, SimulatorsArguments};
 use crate::cli::exit::Exit;
-use crate::cli::operations::FailureEnd;
+use crate::cli::operations::RunFailureKind;
 use crate::cli::problem::Problem;
 use groupcast_simulators::organisation::Size;
 
@@ -85,9 +85,9 @@ impl From<SandboxError> for Problem {
         match error {
             SandboxError::Output(error) => Self::from(error),
             SandboxError::Run { what, failure } => Self {
-                exit: match failure.end {
-                    FailureEnd::Refused => Exit::Refused,
-                    FailureEnd::Failed => Exit::Failed,
+                exit: match failure.kind {
+                    RunFailureKind::Refused => Exit::Refused,
+                    RunFailureKind::Failed => Exit::Failed,
                 },
                 place: what,
                 message: failure.message,

@@ -215,7 +215,7 @@ impl Story<'_> {
             let outcome = self.sync(&connection).await?;
             let idle = match &outcome {
                 SyncOutcome::Nothing(_) => true,
-                SyncOutcome::Planned(plan) => plan.summary.operations == 0,
+                SyncOutcome::Planned { plan, .. } => plan.summary.operations == 0,
                 SyncOutcome::Applied { .. } => false,
             };
             self.promise(&format!("{connection}: nothing to do"), idle)?;
@@ -238,7 +238,7 @@ impl Story<'_> {
                     self.show_outcome(&connection, &plan, &apply)?;
                 }
                 // Held, or the connection still wants every plan approved: we are the operator here.
-                SyncOutcome::Planned(plan) => {
+                SyncOutcome::Planned { plan, .. } => {
                     self.show_plan(&connection, &plan)?;
                     self.apply(&connection, &plan).await?;
                 }
@@ -318,7 +318,7 @@ impl Story<'_> {
             .await
             .map_err(|failure| failed("sync", connection, failure))?;
         match &outcome {
-            SyncOutcome::Planned(plan) | SyncOutcome::Nothing(plan) => self.used(plan.usage),
+            SyncOutcome::Planned { plan, .. } | SyncOutcome::Nothing(plan) => self.used(plan.usage),
             SyncOutcome::Applied { plan, apply } => {
                 self.used(plan.usage);
                 self.used(apply.usage);
@@ -344,7 +344,7 @@ impl Story<'_> {
         }
         let approval = Approval {
             hash: outcome.plan.hash.clone(),
-            connection: Some(connection.connection.clone()),
+            connection: Some(connection.name.clone()),
             config: Some(self.configuration.display().to_string()),
         };
         self.say(render::plan::plan(connection, &outcome.plan, &approval, GLANCE))

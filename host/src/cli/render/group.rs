@@ -218,6 +218,7 @@ pub fn removal(why: RemovalReason) -> &'static str {
         RemovalReason::UserSuspended => "suspended in JumpCloud",
         RemovalReason::Moved => "moved to the new address",
         RemovalReason::NotInSource => "not in JumpCloud's group",
+        RemovalReason::Undone => "added by the run that is undone",
     }
 }
 

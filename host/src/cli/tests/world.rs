@@ -578,7 +578,7 @@ impl SecretStore for FakeSecrets {
 
 impl FakeHost {
     fn outcome(&self, connection: &ConnectionName) -> Result<PlanOutcome, RunFailure> {
-        if connection.connection == "broken" {
+        if connection.name == "broken" {
             return Err(RunFailure {
                 kind: RunFailureKind::Refused,
                 message:
@@ -595,6 +595,7 @@ impl FakeHost {
             run: "run-1".to_owned(),
             plan: stored(self.0.plan.clone()?),
             summary: PlanSummary::default(),
+            requests: RequestCounts::default(),
             usage: Usage::default(),
         })
     }
@@ -615,7 +616,7 @@ impl Operations for FakeHost {
         let Some(name) = name else { return Ok(all) };
         let found: Vec<ConnectionName> = all
             .into_iter()
-            .filter(|one| one.connection == name || one.to_string() == name)
+            .filter(|one| one.name == name || one.to_string() == name)
             .collect();
         if found.is_empty() {
             Err(format!("there is no connection {name}"))
@@ -628,6 +629,7 @@ impl Operations for FakeHost {
         Ok(CheckReport {
             run: "run-1".to_owned(),
             findings: self.0.findings.clone(),
+            requests: RequestCounts::default(),
         })
     }
 
