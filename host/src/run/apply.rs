@@ -124,11 +124,7 @@ impl Groupcast {
                 if selection.groups.is_none() {
                     // Somebody has looked at a plan and approved it: from now on syncs may go on by themselves. An
                     // undo is the exception (R45): it must not be done again by the next sync.
-                    if !record
-                        .summary
-                        .get("undo")
-                        .is_some_and(|undo| undo.as_bool() == Some(true))
-                    {
+                    if record.summary.get("undo").is_none() {
                         self.store.set_mode(&setup.id, Mode::Active).await?;
                     }
                 }

@@ -54,6 +54,7 @@ pub fn part(id: &str, name: &str, state: GroupState) -> Part {
             key: email.clone(),
             label: email,
             how: TargetHow::Bound,
+            before: None,
         }),
         fingerprint: "f".repeat(64),
         operations: vec![],
@@ -126,6 +127,7 @@ pub fn create() -> Part {
         key: "support@example.com".to_owned(),
         label: "support@example.com".to_owned(),
         how: TargetHow::Create,
+        before: None,
     });
     let new = GroupRef::New("support@example.com".to_owned());
     part.operations = vec![
