@@ -4,6 +4,10 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 export CARGO_TERM_COLOR ?= auto
+# Where there is npm, the test that loads the component in Node must run.
+ifneq ($(shell command -v npm),)
+export GROUPCAST_REQUIRE_NODE = 1
+endif
 
 .PHONY: help sandbox test lint deny guest-toolchain node-packages
 
@@ -13,12 +17,10 @@ help: ## List the commands
 sandbox: guest-toolchain ## Build everything and do the main job against simulated vendors
 	cargo run --locked --package groupcast -- sandbox $(SANDBOX)
 
+# cargo's own runner, not nextest: the end-to-end tests of a binary share one compiled component, which a process for
+# each test would compile again and again.
 test: guest-toolchain node-packages ## Run every test
-	@if command -v cargo-nextest >/dev/null; then \
-		cargo nextest run --locked --workspace $(TEST); \
-	else \
-		cargo test --locked --workspace --lib --bins --tests $(TEST); \
-	fi
+	cargo test --locked --workspace --lib --bins --tests $(TEST)
 	cargo test --locked --package groupcast-guest --doc
 
 lint: guest-toolchain ## Format, clippy, dependencies
