@@ -212,6 +212,8 @@ impl Simulators {
         google_simulator.token_audiences.push(format!("{google}/token"));
         google_simulator.api_audiences.push(format!("{google}/"));
         google_simulator.root_url = Some(format!("{google}/"));
+        let mut entra_simulator = EntraSimulator::new(organisation.entra);
+        entra_simulator.plain_http = !options.tls;
         let mut faults = Faults::none();
         for rule in options.faults {
             faults.add(rule);
@@ -219,7 +221,7 @@ impl Simulators {
         let shared = Arc::new(Shared {
             jumpcloud: Mutex::new(JumpcloudSimulator::new(organisation.jumpcloud)),
             google: Mutex::new(google_simulator),
-            entra: Mutex::new(EntraSimulator::new(organisation.entra)),
+            entra: Mutex::new(entra_simulator),
             faults: Mutex::new(faults),
             requests: Mutex::new(Vec::new()),
             latest_ms: AtomicU64::new(0),

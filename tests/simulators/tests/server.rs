@@ -45,12 +45,13 @@ fn organisation() -> Organisation {
     .unwrap()
 }
 
-/// A client that trusts the authority of this start alone, speaking one version of HTTP.
+/// A client that trusts the authority of this start alone (nobody where it has none), speaking one version of
+/// HTTP.
 fn client(ca_pem: &str, second: bool) -> Https {
     let mut roots = rustls::RootCertStore::empty();
-    roots
-        .add(CertificateDer::from_pem_slice(ca_pem.as_bytes()).unwrap())
-        .unwrap();
+    for authority in CertificateDer::pem_slice_iter(ca_pem.as_bytes()) {
+        roots.add(authority.unwrap()).unwrap();
+    }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let tls = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -304,6 +305,29 @@ async fn the_control_endpoints_show_and_steer() {
         graph.send("GET", "/_simulator/nothing", None).await.unwrap().0,
         404
     );
+    simulators.stop().await;
+}
+
+#[tokio::test]
+async fn without_tls_links_in_answers_are_plain_as_well() {
+    let plain = Options {
+        tls: false,
+        ..Options::default()
+    };
+    let simulators = Simulators::start(organisation(), plain).await.unwrap();
+    let graph = Graph::open(&simulators, false).await;
+    for path in ["/v1.0/groups?$top=10", "/v1.0/groups/delta"] {
+        let (_, body) = graph.send("GET", path, None).await.unwrap();
+        let link = body["@odata.nextLink"]
+            .as_str()
+            .or(body["@odata.deltaLink"].as_str())
+            .unwrap();
+        let next = link.strip_prefix(&graph.root).unwrap();
+        assert_eq!(graph.send("GET", next, None).await.unwrap().0, 200, "{link}");
+    }
+    let reference = json!({"@odata.id": format!("{}/v1.0/directoryObjects/u1", graph.root)});
+    let path = "/v1.0/groups/g1/members/$ref";
+    assert_eq!(graph.send("POST", path, Some(reference)).await.unwrap().0, 204);
     simulators.stop().await;
 }
 

@@ -99,16 +99,16 @@ pub(super) fn check(
             "Client assertion audience claim does not match Realm issuer.".to_owned(),
         ));
     }
-    let now = now_ms / 1000;
+    // Times may have fractions: Microsoft's own library for Python writes them so.
+    let now = std::time::Duration::from_millis(now_ms).as_secs_f64();
     // Five minutes of clock skew are tolerated, as the service documents for its tokens.
     let valid = claims
         .get("exp")
-        .and_then(Value::as_u64)
-        .is_some_and(|expiry| expiry.saturating_add(300) > now)
+        .and_then(Value::as_f64)
+        .is_some_and(|expiry| expiry + 300.0 > now)
         && claims
             .get("nbf")
-            .and_then(Value::as_u64)
-            .is_none_or(|start| start <= now.saturating_add(300));
+            .is_none_or(|start| start.as_f64().is_some_and(|start| start <= now + 300.0));
     if !valid {
         return Err((
             700_024,

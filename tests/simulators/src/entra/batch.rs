@@ -163,7 +163,7 @@ impl EntraSimulator {
     pub(super) fn batch(
         &mut self,
         request: &Request<Bytes>,
-        host: &str,
+        origin: &str,
         faults: &mut Faults,
     ) -> Response<Bytes> {
         let client_request_id = request
@@ -209,7 +209,7 @@ impl EntraSimulator {
                     )
                     .into_response()
                 } else {
-                    self.part(part, host, faults)
+                    self.part(part, origin, faults)
                 };
                 if let Some(found) = response.extensions().get::<Disruption>() {
                     disruption = Some(*found);
@@ -244,7 +244,7 @@ impl EntraSimulator {
         response
     }
 
-    fn part(&mut self, part: &Part, host: &str, faults: &mut Faults) -> Response<Bytes> {
+    fn part(&mut self, part: &Part, origin: &str, faults: &mut Faults) -> Response<Bytes> {
         let refusal = if part.path == "/v1.0/$batch" {
             Some(broken("A batch cannot hold a batch."))
         } else if part.body.is_some() && !part.headers.contains_key(header::CONTENT_TYPE) {
@@ -266,7 +266,7 @@ impl EntraSimulator {
                 &part.query,
                 &part.headers,
                 &body,
-                host,
+                origin,
                 fault,
             )
             .into_response()

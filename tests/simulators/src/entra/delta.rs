@@ -75,7 +75,7 @@ struct Told {
 }
 
 fn resync(call: &Call<'_>, query: &Query, code: &'static str) -> Refusal {
-    let mut location = format!("https://{}{}", call.host, call.path);
+    let mut location = format!("{}{}", call.origin, call.path);
     for (index, name) in ["$select", "$expand", "$filter", "$top"].iter().enumerate() {
         if let Some(value) = query.get(name) {
             location.push(if index == 0 || !location.contains('?') {
@@ -151,7 +151,7 @@ pub(super) fn read(state: &State, call: &Call<'_>) -> Answer {
     let mut body = Map::new();
     body.insert(
         "@odata.context".to_owned(),
-        json!(format!("https://{}/v1.0/$metadata#groups", call.host)),
+        json!(format!("{}/v1.0/$metadata#groups", call.origin)),
     );
     match next {
         Some((group, member)) => {
@@ -163,7 +163,7 @@ pub(super) fn read(state: &State, call: &Call<'_>) -> Answer {
             .write();
             body.insert(
                 "@odata.nextLink".to_owned(),
-                json!(query.link(call.host, call.path, "$skiptoken", &mark)),
+                json!(query.link(call.origin, call.path, "$skiptoken", &mark)),
             );
         }
         None => {
@@ -177,7 +177,7 @@ pub(super) fn read(state: &State, call: &Call<'_>) -> Answer {
             .write();
             body.insert(
                 "@odata.deltaLink".to_owned(),
-                json!(query.link(call.host, call.path, "$deltatoken", &mark)),
+                json!(query.link(call.origin, call.path, "$deltatoken", &mark)),
             );
         }
     }

@@ -59,7 +59,7 @@ pub(super) fn page<'s, T>(
     let mut body = Map::new();
     body.insert(
         "@odata.context".to_owned(),
-        json!(format!("https://{}/v1.0/$metadata#{context}", call.host)),
+        json!(format!("{}/v1.0/$metadata#{context}", call.origin)),
     );
     if let Some(total) = total {
         body.insert("@odata.count".to_owned(), json!(total));
@@ -67,7 +67,7 @@ pub(super) fn page<'s, T>(
     if let Some(next) = next {
         body.insert(
             "@odata.nextLink".to_owned(),
-            json!(query.link(call.host, call.path, "$skiptoken", &next)),
+            json!(query.link(call.origin, call.path, "$skiptoken", &next)),
         );
     }
     body.insert("value".to_owned(), Value::Array(shown));
@@ -210,7 +210,7 @@ pub(super) fn entity(call: &Call<'_>, context: &str, shown: Map<String, Value>) 
     let mut body = Map::new();
     body.insert(
         "@odata.context".to_owned(),
-        json!(format!("https://{}/v1.0/$metadata#{context}", call.host)),
+        json!(format!("{}/v1.0/$metadata#{context}", call.origin)),
     );
     body.extend(shown);
     Value::Object(body)

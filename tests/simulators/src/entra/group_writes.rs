@@ -48,6 +48,26 @@ fn only(body: &Map<String, Value>, known: &[&str]) -> Result<(), Refusal> {
     }
 }
 
+/// The body of a write. It may say that it is a group, as every body that Microsoft's own libraries send does.
+fn group_body(call: &Call<'_>) -> Result<Map<String, Value>, Refusal> {
+    let mut body = call.json_body()?;
+    match body.remove("@odata.type") {
+        None => Ok(body),
+        Some(Value::String(kind))
+            if matches!(
+                kind.trim_start_matches('#'),
+                "microsoft.graph.group" | "graph.group"
+            ) =>
+        {
+            Ok(body)
+        }
+        Some(kind) => Err(Refusal::invalid(
+            "@odata.type",
+            format!("The type {kind} is not compatible with the expected type 'microsoft.graph.group'."),
+        )),
+    }
+}
+
 fn invalid_value(name: &str) -> Refusal {
     Refusal::bad(format!(
         "Invalid value specified for property '{name}' of resource 'Group'."
@@ -146,7 +166,7 @@ fn too_many_binds(body: &Map<String, Value>) -> Result<(), Refusal> {
 
 /// `POST /groups`.
 pub(super) fn create(state: &mut State, call: &Call<'_>) -> Answer {
-    let body = call.json_body()?;
+    let body = group_body(call)?;
     create_from(state, call, &body, None)
 }
 
@@ -232,7 +252,7 @@ fn create_from(
         201,
         entity(call, "groups/$entity", views::group(held, None, None)),
     )
-    .with("location", format!("https://{}/v1.0/groups/{id}", call.host)))
+    .with("location", format!("{}/v1.0/groups/{id}", call.origin)))
 }
 
 fn visibility(body: &Map<String, Value>) -> Result<Option<String>, Refusal> {
@@ -247,7 +267,7 @@ fn visibility(body: &Map<String, Value>) -> Result<Option<String>, Refusal> {
 
 /// `PATCH /groups/{id}`: either properties, or members to add.
 pub(super) fn update(state: &mut State, call: &Call<'_>, id: &str) -> Answer {
-    let body = call.json_body()?;
+    let body = group_body(call)?;
     if body.contains_key("members@odata.bind") {
         return add_members(state, call, id, &body);
     }
@@ -329,7 +349,7 @@ pub(super) fn upsert(state: &mut State, call: &Call<'_>, unique_name: &str) -> A
                 .any(|one| one.trim().eq_ignore_ascii_case("create-if-missing"))
         })
     });
-    let body = call.json_body()?;
+    let body = group_body(call)?;
     let held = state.group_by_unique_name(unique_name).map(|group| {
         (
             group.properties.id.clone(),

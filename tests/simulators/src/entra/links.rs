@@ -132,8 +132,8 @@ pub(super) fn refs(state: &State, call: &Call<'_>, id: &str, set: &str) -> Answe
         |(id, kind)| {
             // The contract gives text here, not objects with `@odata.id`.
             json!(format!(
-                "https://{}/v1.0/directoryObjects/{id}/{}",
-                call.host,
+                "{}/v1.0/directoryObjects/{id}/{}",
+                call.origin,
                 kind.odata().trim_start_matches('#')
             ))
         },
@@ -212,12 +212,11 @@ pub(super) fn referenced(call: &Call<'_>, value: &Value) -> Result<String, Refus
         )
     };
     let text = value.as_str().ok_or_else(invalid)?;
-    let rest = text.strip_prefix("https://").ok_or_else(invalid)?;
+    let rest = ["https://graph.microsoft.com", call.origin]
+        .iter()
+        .find_map(|origin| text.strip_prefix(origin)?.strip_prefix('/'))
+        .ok_or_else(invalid)?;
     let mut parts = rest.split('/');
-    let host = parts.next().unwrap_or_default();
-    if host != "graph.microsoft.com" && host != call.host {
-        return Err(invalid());
-    }
     match (parts.next(), parts.next(), parts.next(), parts.next()) {
         (Some("v1.0" | "beta"), Some("directoryObjects" | "users" | "groups"), Some(id), None)
             if !id.is_empty()

@@ -12,6 +12,7 @@ mod format;
 mod group_reads;
 mod group_writes;
 mod links;
+mod login;
 mod objects;
 mod query;
 mod reply;
@@ -42,6 +43,8 @@ pub struct EntraSimulator {
     windows: throttle::Windows,
     /// The latest time seen: an administrator's clicks happen then.
     now_ms: u64,
+    /// Served without TLS: links in answers begin with `http`. The vendor never is.
+    pub plain_http: bool,
 }
 
 /// One request to Graph, or one part of a batch, taken apart.
@@ -54,7 +57,8 @@ struct Call<'a> {
     raw_query: &'a str,
     headers: &'a HeaderMap,
     body: &'a Bytes,
-    host: &'a str,
+    /// Scheme, host and port that were asked, for links.
+    origin: &'a str,
     now_ms: u64,
     caller: Caller,
     /// A fault that a list carries out.
@@ -113,24 +117,18 @@ impl VendorSimulator for EntraSimulator {
     fn handle(&mut self, request: &Request<Bytes>, context: &mut Context<'_>) -> Response<Bytes> {
         self.now_ms = self.now_ms.max(context.now_ms);
         let uri = request.uri();
-        let host = host_of(request);
+        let origin = self.origin_of(request);
         let query = uri.query().unwrap_or_default().to_owned();
         let fault = context
             .faults
             .strike(Vendor::Entra, request.method(), uri.path(), &query);
         let faults = &mut *context.faults;
         Faults::around(fault, |list_fault| {
-            if let Some(tenant) = login_tenant(uri.path()) {
-                return if request.method() == Method::POST {
-                    token::issue(&mut self.state, tenant, request, &host, self.now_ms).into_response()
-                } else {
-                    let refusal =
-                        Refusal::new(405, "MethodNotAllowed", "The token endpoint answers POST only.");
-                    self.refuse(refusal, "").into_response()
-                };
+            if let Some(reply) = login::answer(&mut self.state, request, &origin, self.now_ms) {
+                return reply.into_response();
             }
             if uri.path() == "/v1.0/$batch" {
-                return self.batch(request, &host, faults);
+                return self.batch(request, &origin, faults);
             }
             self.graph(
                 request.method(),
@@ -138,7 +136,7 @@ impl VendorSimulator for EntraSimulator {
                 &query,
                 request.headers(),
                 request.body(),
-                &host,
+                &origin,
                 list_fault,
             )
             .into_response()
@@ -155,23 +153,6 @@ impl VendorSimulator for EntraSimulator {
     }
 }
 
-fn host_of(request: &Request<Bytes>) -> String {
-    request
-        .headers()
-        .get(http::header::HOST)
-        .and_then(|value| value.to_str().ok())
-        .or_else(|| request.uri().authority().map(http::uri::Authority::as_str))
-        .unwrap_or("graph.microsoft.com")
-        .to_owned()
-}
-
-/// The tenant of a token endpoint's path.
-fn login_tenant(path: &str) -> Option<&str> {
-    path.strip_prefix('/')?
-        .strip_suffix("/oauth2/v2.0/token")
-        .filter(|tenant| !tenant.is_empty() && !tenant.contains('/'))
-}
-
 impl EntraSimulator {
     /// A simulator that holds this tenant.
     pub fn new(tenant: Tenant) -> Self {
@@ -179,7 +160,20 @@ impl EntraSimulator {
             state: State::new(tenant),
             windows: throttle::Windows::default(),
             now_ms: 0,
+            plain_http: false,
         }
+    }
+
+    /// Where the request went, as links in answers begin.
+    fn origin_of(&self, request: &Request<Bytes>) -> String {
+        let host = request
+            .headers()
+            .get(http::header::HOST)
+            .and_then(|value| value.to_str().ok())
+            .or_else(|| request.uri().authority().map(http::uri::Authority::as_str))
+            .unwrap_or("graph.microsoft.com");
+        let scheme = if self.plain_http { "http" } else { "https" };
+        format!("{scheme}://{host}")
     }
 
     /// The current state in the published format.
@@ -293,11 +287,11 @@ impl EntraSimulator {
         raw_query: &str,
         headers: &HeaderMap,
         body: &Bytes,
-        host: &str,
+        origin: &str,
         fault: Option<&Fault>,
     ) -> Reply {
         let units = throttle::units(method, path, raw_query);
-        let answer = self.judge(method, path, raw_query, headers, body, host, fault, units);
+        let answer = self.judge(method, path, raw_query, headers, body, origin, fault, units);
         let request_id = self.state.new_id("request");
         let client_request_id = headers
             .get("client-request-id")
@@ -322,7 +316,7 @@ impl EntraSimulator {
         raw_query: &str,
         headers: &HeaderMap,
         body: &Bytes,
-        host: &str,
+        origin: &str,
         fault: Option<&Fault>,
         units: u64,
     ) -> Answer {
@@ -359,7 +353,7 @@ impl EntraSimulator {
             raw_query,
             headers,
             body,
-            host,
+            origin,
             now_ms: self.now_ms,
             caller,
             fault,

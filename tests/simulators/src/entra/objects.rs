@@ -164,7 +164,7 @@ pub(super) fn by_ids(state: &State, call: &Call<'_>) -> Answer {
         .map(|(id, kind)| views::object(state, id, kind, None, &call.caller))
         .collect();
     Ok(Reply::ok(json!({
-        "@odata.context": format!("https://{}/v1.0/$metadata#directoryObjects", call.host),
+        "@odata.context": format!("{}/v1.0/$metadata#directoryObjects", call.origin),
         "value": value,
     })))
 }

@@ -135,7 +135,7 @@ impl Query {
     }
 
     /// The address of the next page: this query with the mark put in.
-    pub fn link(&self, host: &str, path: &str, mark: &str, payload: &str) -> String {
+    pub fn link(&self, origin: &str, path: &str, mark: &str, payload: &str) -> String {
         let token = URL_SAFE_NO_PAD.encode(format!("{}|{payload}", self.seal(path, payload)));
         let mut query: String = self
             .raw
@@ -146,7 +146,7 @@ impl Query {
         if !query.is_empty() {
             query.push('&');
         }
-        format!("https://{host}{path}?{query}{mark}={token}")
+        format!("{origin}{path}?{query}{mark}={token}")
     }
 
     /// Binds a mark to its path, its query and its payload.
@@ -182,7 +182,7 @@ mod tests {
     #[test]
     fn a_page_mark_is_bound_to_its_query() {
         let query = Query::parse("$top=5&$filter=displayName%20eq%20'a'", ALLOWED).unwrap();
-        let link = query.link("h:1", "/v1.0/groups", "$skiptoken", "id-9");
+        let link = query.link("https://h:1", "/v1.0/groups", "$skiptoken", "id-9");
         let next = link.split_once('?').unwrap().1;
         let follow = Query::parse(next, ALLOWED).unwrap();
         assert_eq!(

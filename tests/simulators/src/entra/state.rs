@@ -130,6 +130,11 @@ pub(super) struct State {
 }
 
 impl State {
+    /// Whether the tenant goes by this name: its ID or its domain.
+    pub fn is_named(&self, name: &str) -> bool {
+        name.eq_ignore_ascii_case(&self.tenant_id) || name.eq_ignore_ascii_case(&self.domain)
+    }
+
     pub fn new(tenant: Tenant) -> Self {
         let mut others = BTreeMap::new();
         let mut groups = BTreeMap::new();

@@ -1,6 +1,7 @@
 //! The login endpoint: client credentials in, an access token out; and the check of a bearer token.
 //! Refusals have the form and the AADSTS numbers of the real endpoint.
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::Request;
 use serde_json::json;
@@ -14,14 +15,19 @@ pub(super) const TOKEN_SECONDS: u64 = 3599;
 const SCOPE: &str = "https://graph.microsoft.com/.default";
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
-struct LoginRefusal {
+pub(super) struct LoginRefusal {
     status: u16,
     error: &'static str,
     code: u64,
     message: String,
 }
 
-fn refuse(status: u16, error: &'static str, code: u64, message: impl Into<String>) -> LoginRefusal {
+pub(super) fn refuse(
+    status: u16,
+    error: &'static str,
+    code: u64,
+    message: impl Into<String>,
+) -> LoginRefusal {
     LoginRefusal {
         status,
         error,
@@ -35,39 +41,54 @@ pub(super) fn issue(
     state: &mut State,
     tenant: &str,
     request: &Request<Bytes>,
-    host: &str,
+    origin: &str,
     now_ms: u64,
 ) -> Reply {
-    match grant(state, tenant, request, host, now_ms) {
+    match grant(state, tenant, request, origin, now_ms) {
         Ok(reply) => reply,
-        Err(refusal) => {
-            let (trace, correlation) = (state.new_id("trace"), state.new_id("correlation"));
-            let timestamp = moment(now_ms).replace('T', " ");
-            Reply::json(
-                refusal.status,
-                json!({
-                    "error": refusal.error,
-                    "error_description": format!(
-                        "AADSTS{}: {} Trace ID: {trace} Correlation ID: {correlation} Timestamp: {timestamp}",
-                        refusal.code, refusal.message
-                    ),
-                    "error_codes": [refusal.code],
-                    "timestamp": timestamp,
-                    "trace_id": trace,
-                    "correlation_id": correlation,
-                    "error_uri": format!("https://login.microsoftonline.com/error?code={}", refusal.code),
-                }),
-            )
-        }
+        Err(refusal) => refused(state, &refusal, now_ms),
     }
     .with("cache-control", "no-store, no-cache")
+}
+
+/// A refusal in the login endpoint's form.
+pub(super) fn refused(state: &mut State, refusal: &LoginRefusal, now_ms: u64) -> Reply {
+    let (trace, correlation) = (state.new_id("trace"), state.new_id("correlation"));
+    let timestamp = moment(now_ms).replace('T', " ");
+    Reply::json(
+        refusal.status,
+        json!({
+            "error": refusal.error,
+            "error_description": format!(
+                "AADSTS{}: {} Trace ID: {trace} Correlation ID: {correlation} Timestamp: {timestamp}",
+                refusal.code, refusal.message
+            ),
+            "error_codes": [refusal.code],
+            "timestamp": timestamp,
+            "trace_id": trace,
+            "correlation_id": correlation,
+            "error_uri": format!("https://login.microsoftonline.com/error?code={}", refusal.code),
+        }),
+    )
+}
+
+/// That no tenant has this name.
+pub(super) fn unknown_tenant(tenant: &str, error: &'static str) -> LoginRefusal {
+    refuse(
+        400,
+        error,
+        90_002,
+        format!(
+            "Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud."
+        ),
+    )
 }
 
 fn grant(
     state: &mut State,
     tenant: &str,
     request: &Request<Bytes>,
-    host: &str,
+    origin: &str,
     now_ms: u64,
 ) -> Result<Reply, LoginRefusal> {
     let kind = request
@@ -83,18 +104,24 @@ fn grant(
             "The request body must contain the following parameter: 'grant_type'.",
         ));
     }
-    if !(tenant.eq_ignore_ascii_case(&state.tenant_id) || tenant.eq_ignore_ascii_case(&state.domain)) {
-        return Err(refuse(
-            400,
-            "invalid_request",
-            90_002,
-            format!(
-                "Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud."
-            ),
-        ));
+    if !state.is_named(tenant) {
+        return Err(unknown_tenant(tenant, "invalid_request"));
     }
-    let form: std::collections::BTreeMap<String, String> =
+    let mut form: std::collections::BTreeMap<String, String> =
         form_urlencoded::parse(request.body()).into_owned().collect();
+    if let Some((client_id, secret)) = basic(request) {
+        // Both ways at once are one proof too many, whether or not they agree.
+        if form.contains_key("client_secret") || form.contains_key("client_assertion") {
+            return Err(refuse(
+                400,
+                "invalid_request",
+                90_014,
+                "More than one client authentication was presented; exactly one is expected.",
+            ));
+        }
+        form.entry("client_id".to_owned()).or_insert(client_id);
+        form.insert("client_secret".to_owned(), secret);
+    }
     let field = |name: &str| -> Result<&str, LoginRefusal> {
         form.get(name).map(String::as_str).ok_or_else(|| {
             refuse(
@@ -171,7 +198,7 @@ fn grant(
                     "The value of 'client_assertion_type' is not supported.",
                 ));
             }
-            let audiences = audiences(state, host);
+            let audiences = audiences(state, origin);
             assertion::check(proof, &application, &audiences, now_ms)
                 .map_err(|(code, message)| refuse(401, "invalid_client", code, message))?;
         }
@@ -198,14 +225,31 @@ fn grant(
     })))
 }
 
+/// Client ID and secret by HTTP Basic, each form-encoded before they were joined (RFC 6749, 2.3.1).
+fn basic(request: &Request<Bytes>) -> Option<(String, String)> {
+    let value = request
+        .headers()
+        .get(http::header::AUTHORIZATION)?
+        .to_str()
+        .ok()?;
+    let (scheme, encoded) = value.split_once(' ')?;
+    let joined = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
+    let (client_id, secret) = joined
+        .split_once(':')
+        .filter(|_| scheme.eq_ignore_ascii_case("basic"))?;
+    let decoded = |text: &str| {
+        percent_encoding::percent_decode_str(&text.replace('+', " "))
+            .decode_utf8_lossy()
+            .into_owned()
+    };
+    Some((decoded(client_id), decoded(secret)))
+}
+
 /// The audiences that an assertion may name: this tenant's token endpoint, by either name, at the
 /// vendor's host and at this one.
-fn audiences(state: &State, host: &str) -> Vec<String> {
+fn audiences(state: &State, origin: &str) -> Vec<String> {
     let mut found = Vec::new();
-    for origin in [
-        "https://login.microsoftonline.com".to_owned(),
-        format!("https://{host}"),
-    ] {
+    for origin in ["https://login.microsoftonline.com", origin] {
         for tenant in [&state.tenant_id, &state.domain] {
             found.push(format!("{origin}/{tenant}/oauth2/v2.0/token"));
             found.push(format!("{origin}/{tenant}/v2.0"));

@@ -333,3 +333,37 @@ fn the_state_is_published_in_the_format_it_was_read_from() {
     assert_eq!(sorted(&before), sorted(&after));
     assert!(serde_json::from_value::<Tenant>(json!({"tenant_id": "t", "domain": "d", "color": 1})).is_err());
 }
+
+#[test]
+fn a_body_may_say_that_it_is_a_group_and_nothing_else() {
+    let mut desk = Desk::open("app");
+    let named = |kind: &str| {
+        let mut body = security_group("Typed");
+        body["@odata.type"] = json!(kind);
+        body
+    };
+    let seen = desk.call("POST", "/v1.0/groups", Some(named("#microsoft.graph.group")), &[]);
+    assert_eq!(seen.status, 201, "{}", seen.body);
+    assert_eq!(seen.body.get("@odata.type"), None);
+    let path = format!("/v1.0/groups/{}", seen.body["id"].as_str().unwrap());
+    let change = json!({"@odata.type": "#microsoft.graph.group", "displayName": "Typed again"});
+    assert_eq!(desk.call("PATCH", &path, Some(change), &[]).status, 204);
+    let add = json!({"@odata.type": "#microsoft.graph.group",
+        "members@odata.bind": [format!("https://graph.microsoft.com/v1.0/directoryObjects/{}", user_id(0))]});
+    assert_eq!(desk.call("PATCH", &path, Some(add), &[]).status, 204);
+    let upsert = [("prefer", "create-if-missing")];
+    let body = Some(named("#microsoft.graph.group"));
+    assert_eq!(
+        desk.call("PATCH", "/v1.0/groups(uniqueName='typed')", body, &upsert)
+            .status,
+        201
+    );
+    // Alone it changes nothing, and another type is no group.
+    let empty = json!({"@odata.type": "#microsoft.graph.group"});
+    assert_eq!(desk.call("PATCH", &path, Some(empty), &[]).status, 400);
+    for wrong in [json!("#microsoft.graph.user"), json!(null)] {
+        let mut body = security_group("Typed");
+        body["@odata.type"] = wrong;
+        assert_eq!(desk.call("POST", "/v1.0/groups", Some(body), &[]).status, 400);
+    }
+}

@@ -1,5 +1,7 @@
 //! Tokens: who gets one, and how long it works.
 
+use std::time::Duration;
+
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use http::Request;
@@ -109,7 +111,17 @@ fn an_assertion_signed_with_the_registered_certificate_is_taken_and_others_are_n
             "{algorithm}"
         );
     }
+    let fraction = Duration::from_millis(NOW + 600_250).as_secs_f64();
+    assert_eq!(
+        ask(sign("PS256", &thumbprint, ("exp", json!(fraction)))).status,
+        200
+    );
     for (assertion, number) in [
+        (
+            sign("PS256", &thumbprint, ("exp", json!(fraction - 1200.0))),
+            700_024,
+        ),
+        (sign("PS256", &thumbprint, ("nbf", json!("soon"))), 700_024),
         (sign("RS256", "AAAA", ("jti", json!("2"))), 700_027),
         (
             sign("RS256", &thumbprint, ("aud", json!("https://else.where"))),
@@ -131,4 +143,76 @@ fn an_assertion_signed_with_the_registered_certificate_is_taken_and_others_are_n
         let seen = ask(assertion);
         assert_eq!((seen.status, &seen.body["error_codes"][0]), (401, &json!(number)));
     }
+}
+
+#[test]
+fn a_tenant_describes_itself_to_microsofts_client_libraries() {
+    let mut desk = Desk::open("app");
+    let ask = |desk: &mut Desk, tenant: &str| {
+        desk.send(
+            Request::get(format!("/{tenant}/v2.0/.well-known/openid-configuration"))
+                .header("host", "login.test")
+                .body(Bytes::new())
+                .unwrap(),
+        )
+    };
+    for tenant in ["example.com", "11111111-2222-4333-8444-555555555555"] {
+        let seen = ask(&mut desk, tenant);
+        assert_eq!(seen.status, 200, "{}", seen.body);
+        let base = "https://login.test/11111111-2222-4333-8444-555555555555";
+        assert_eq!(seen.body["token_endpoint"], format!("{base}/oauth2/v2.0/token"));
+        assert_eq!(seen.body["issuer"], format!("{base}/v2.0"));
+        assert_eq!(
+            seen.body["authorization_endpoint"],
+            format!("{base}/oauth2/v2.0/authorize")
+        );
+    }
+    let seen = ask(&mut desk, "nobody.example");
+    assert_eq!(
+        (seen.status, &seen.body["error"]),
+        (400, &json!("invalid_tenant"))
+    );
+    assert_eq!(seen.body["error_codes"][0], 90_002);
+}
+
+#[test]
+fn a_client_can_prove_itself_by_http_basic_instead_and_not_as_well() {
+    let mut desk = Desk::open("app");
+    let mut ask = |proof: &str, form: &str| {
+        let proof = base64::engine::general_purpose::STANDARD.encode(proof);
+        let body =
+            format!("grant_type=client_credentials&scope=https%3A%2F%2Fgraph.microsoft.com%2F.default{form}");
+        desk.send(
+            Request::post("/example.com/oauth2/v2.0/token")
+                .header("content-type", "application/x-www-form-urlencoded")
+                .header("authorization", format!("Basic {proof}"))
+                .body(Bytes::from(body))
+                .unwrap(),
+        )
+    };
+    assert_eq!(ask("app:right", "").status, 200);
+    assert_eq!(ask("app:wrong", "").body["error"], "invalid_client");
+    assert_eq!(
+        ask("app:right", "&client_secret=right").body["error"],
+        "invalid_request"
+    );
+    // An ID in the body that is another's does not become the one that was proven.
+    assert_eq!(
+        ask("app:right", "&client_id=none").body["error"],
+        "unauthorized_client"
+    );
+}
+
+#[test]
+fn the_token_endpoint_takes_post_alone() {
+    let mut desk = Desk::open("app");
+    let seen = desk.send(
+        Request::get("/example.com/oauth2/v2.0/token")
+            .body(Bytes::new())
+            .unwrap(),
+    );
+    assert_eq!(
+        (seen.status, &seen.body["error_codes"][0]),
+        (400, &json!(900_561))
+    );
 }
