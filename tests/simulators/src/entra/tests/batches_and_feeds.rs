@@ -50,6 +50,10 @@ fn a_malformed_batch_is_refused_whole() {
         json!([]),
         json!([one("1", "https://graph.microsoft.com/v1.0/groups")]),
         json!([{"id": "1", "method": "GET", "url": "/groups", "dependsOn": ["2"]}]),
+        // A request can wait only for one that stands before it.
+        json!([{"id": "1", "method": "GET", "url": "/groups", "dependsOn": ["2"]}, one("2", "/groups")]),
+        json!([{"id": "1", "method": "GET", "url": "/groups", "dependsOn": ["1"]}]),
+        json!([{"id": "1", "method": "GET", "url": "/groups", "colour": "red"}]),
         json!([{"id": 1, "method": "GET", "url": "/groups"}]),
     ] {
         assert_eq!(
@@ -59,6 +63,18 @@ fn a_malformed_batch_is_refused_whole() {
             "{requests}"
         );
     }
+}
+
+#[test]
+fn what_microsofts_python_library_writes_into_every_part_is_taken_without_effect() {
+    let mut desk = Desk::open("app");
+    let requests = json!([
+        {"id": "1", "method": "GET", "url": "/groups/nothing", "depends_on": []},
+        {"id": "2", "method": "GET", "url": "/groups/sales", "depends_on": ["1"]},
+    ]);
+    let seen = desk.call("POST", "/v1.0/$batch", batch(requests), &[]);
+    assert_eq!(part(&seen.body, "1")["status"], 404, "{}", seen.body);
+    assert_eq!(part(&seen.body, "2")["status"], 200);
 }
 
 #[test]
