@@ -9,7 +9,7 @@ ifneq ($(shell command -v npm),)
 export GROUPCAST_REQUIRE_NODE = 1
 endif
 
-.PHONY: help sandbox test lint deny guest-toolchain node-packages
+.PHONY: help sandbox test clients lint deny guest-toolchain node-packages
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 20
@@ -22,6 +22,10 @@ sandbox: guest-toolchain ## Build everything and do the main job against simulat
 test: guest-toolchain node-packages ## Run every test
 	cargo test --locked --workspace --lib --bins --tests $(TEST)
 	cargo test --locked --package groupcast-guest --doc
+
+clients: guest-toolchain ## The vendors' own client libraries against the simulators (CLIENTS=word for some)
+	cargo build --locked --package groupcast
+	@bash tests/simulators/clients/run.sh target/debug/groupcast $(CLIENTS)
 
 lint: guest-toolchain ## Format, clippy, dependencies
 	cargo fmt --all -- --check
