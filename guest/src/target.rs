@@ -66,6 +66,17 @@ pub trait TargetDirectory {
         targets: &[String],
     ) -> impl Future<Output = BTreeMap<String, Reading<Vec<ObservedMember>>>>;
 
+    /// Doubts lists of members that claim to be whole: `absent` are members, by target ID, whom the ledger has there and
+    /// whom the list lacks. A directory that can be asked for one membership asks; where somebody is there after all, or
+    /// no answer tells, the reading is not whole. By itself a list is believed.
+    fn doubt(
+        &self,
+        _absent: &BTreeMap<String, BTreeSet<String>>,
+        _readings: &mut BTreeMap<String, Reading<Vec<ObservedMember>>>,
+    ) -> impl Future<Output = ()> {
+        async {}
+    }
+
     /// Carries out writes; one result each, in the same order. Never fails as a whole: what was not
     /// sent is `abandoned`. A bad entry never fails the others (R40).
     fn write(&self, writes: &[Write]) -> impl Future<Output = Vec<WriteResult>>;

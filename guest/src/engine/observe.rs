@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::engine::source::{Directory, SourceDirectory};
 use crate::engine::{Session, ends_the_run};
 use crate::failure::{Failure, FailureKind};
-use crate::ledger::{Binding, BindingState};
+use crate::ledger::{Binding, BindingState, Membership, Provenance};
 use crate::plan::eligibility::{self, Standing};
 use crate::plan::model::{
     GroupView, ObservedMember, Reading, Resolution, Sight, SourceGroup, SourceUser, SourceView, TargetRules,
@@ -153,19 +153,24 @@ impl<S: SourceDirectory, T: TargetDirectory> Session<'_, S, T> {
             lookups,
         } = half;
         let People { users, listed, .. } = people;
+        let mut recorded: BTreeMap<String, Vec<Membership>> = BTreeMap::new();
+        for id in sources.keys().filter(|id| side.bindings.contains_key(*id)) {
+            recorded.insert(id.clone(), self.environment.ledger.memberships(id)?);
+        }
         let TargetSide {
             resolutions,
             sights,
-            members,
+            mut members,
         } = self.read_target(&side, &lookups, &users, with_members).await?;
+        let absent = unlisted(&recorded, &members);
+        if !absent.is_empty() {
+            self.target.doubt(&absent, &mut members).await;
+        }
 
         let mut views = Vec::with_capacity(sources.len());
         for (id, source) in sources {
             let binding = side.bindings.get(&id).cloned();
-            let memberships = match &binding {
-                Some(_) => self.environment.ledger.memberships(&id)?,
-                None => Vec::new(),
-            };
+            let memberships = recorded.remove(&id).unwrap_or_default();
             let sight = sights.get(&id).cloned().unwrap_or_else(|| Sight::Unknown {
                 reason: "it was not looked up, since the group is not exported".to_owned(),
             });
@@ -607,6 +612,34 @@ struct TargetSide {
     sights: BTreeMap<String, Sight>,
     /// By target ID.
     members: BTreeMap<String, Reading<Vec<ObservedMember>>>,
+}
+
+/// Members of ours, by target ID, whom a list that claims to be whole lacks.
+fn unlisted(
+    recorded: &BTreeMap<String, Vec<Membership>>,
+    members: &BTreeMap<String, Reading<Vec<ObservedMember>>>,
+) -> BTreeMap<String, BTreeSet<String>> {
+    let listed: BTreeMap<&str, BTreeSet<&str>> = members
+        .iter()
+        .filter_map(|(target, reading)| {
+            let whole = reading.complete()?.get();
+            let ids = whole.iter().map(|member| member.principal.id.as_str()).collect();
+            Some((target.as_str(), ids))
+        })
+        .collect();
+    let mut absent: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for row in recorded.values().flatten() {
+        let lacks = listed
+            .get(row.target.as_str())
+            .is_some_and(|ids| !ids.contains(row.principal.as_str()));
+        if lacks && row.provenance != Provenance::Foreign {
+            absent
+                .entry(row.target.clone())
+                .or_default()
+                .insert(row.principal.clone());
+        }
+    }
+    absent
 }
 
 fn source_view(

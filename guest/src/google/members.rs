@@ -1,11 +1,11 @@
 //! Reading the members of groups. `directMembersCount` may leave pending members out and is not looked at.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::people::People;
-use super::records::{MEMBERS_FIELDS, MemberPage, MemberRecord};
-use super::{Google, path};
+use super::records::{MEMBER_FIELDS, MEMBERS_FIELDS, MemberPage, MemberRecord};
+use super::{Google, batch, errors, path};
 use crate::complete::{Collector, Next, Page};
 use crate::http::{Call, together};
 use crate::plan::model::{MemberKind, ObservedMember, Principal, Reading, Role};
@@ -45,6 +45,69 @@ impl Google<'_> {
                 (target.clone(), reading)
             })
             .collect()
+    }
+
+    /// Members show late in lists, and a list can lack some and claim to be whole: whoever is recorded in a group and not
+    /// listed is asked for by themselves (R42). Taken for gone, they would be forgotten, and a member of ours whom nobody
+    /// wants any more would be a stranger for ever.
+    pub(super) async fn ask_for_absent(
+        &self,
+        absent: &BTreeMap<String, BTreeSet<String>>,
+        readings: &mut BTreeMap<String, Reading<Vec<ObservedMember>>>,
+    ) {
+        let asked: Vec<(&str, &str)> = absent
+            .iter()
+            .flat_map(|(target, members)| {
+                members
+                    .iter()
+                    .map(move |member| (target.as_str(), member.as_str()))
+            })
+            .collect();
+        let calls: Vec<Call> = asked
+            .iter()
+            .map(|(target, member)| {
+                Call::get(&path(&["groups", target, "members", member])).query("fields", MEMBER_FIELDS)
+            })
+            .collect();
+        let answers = batch::send(&self.client, &calls).await;
+        let mut found: BTreeMap<&str, (Vec<MemberRecord>, String)> = BTreeMap::new();
+        for ((target, member), answer) in asked.into_iter().zip(answers) {
+            let doubt = match answer {
+                // 400 is what an ID that is nobody's (any more) can get.
+                Ok(answer) if matches!(answer.status, 400 | 404) => continue,
+                Ok(answer) if answer.is_success() => answer.json::<MemberRecord>(),
+                Ok(answer) => {
+                    let said = errors::said(&answer);
+                    Err(answer.failure(crate::failure::FailureKind::Vendor, &said.reason, said.message))
+                }
+                Err(failure) => Err(failure),
+            };
+            let (there, reason) = found.entry(target).or_default();
+            match doubt {
+                Ok(record) => {
+                    *reason = format!(
+                        "Google's list lacks {} and claims to be whole, but they are a member when asked for",
+                        record.email.as_deref().unwrap_or(member)
+                    );
+                    there.push(record);
+                }
+                Err(failure) => {
+                    *reason = format!("Google's list lacks {member}, and asking for them failed: {failure}");
+                }
+            }
+        }
+        let people = self.known_people();
+        for (target, (there, reason)) in found {
+            if let Some(reading) = readings.get_mut(target) {
+                let mut seen = reading.seen().clone();
+                seen.extend(
+                    there
+                        .into_iter()
+                        .map(|record| observed(record, people.as_deref())),
+                );
+                *reading = Reading::Partial { seen, reason };
+            }
+        }
     }
 
     async fn members_of_one(&self, target: &str) -> Reading<Vec<MemberRecord>> {

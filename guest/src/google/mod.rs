@@ -109,6 +109,14 @@ impl TargetDirectory for Google<'_> {
         self.members_of(targets).await
     }
 
+    async fn doubt(
+        &self,
+        absent: &BTreeMap<String, BTreeSet<String>>,
+        readings: &mut BTreeMap<String, Reading<Vec<ObservedMember>>>,
+    ) {
+        self.ask_for_absent(absent, readings).await;
+    }
+
     async fn write(&self, writes: &[Write]) -> Vec<WriteResult> {
         self.write_all(writes).await
     }
