@@ -77,6 +77,11 @@ pub trait TargetDirectory {
         async {}
     }
 
+    /// Whether a key that is nobody's primary one leads to this target already, which then may take it as its own (R16).
+    fn leads_to(&self, _key: &str, _target: &str) -> impl Future<Output = bool> {
+        async { false }
+    }
+
     /// Carries out writes; one result each, in the same order. Never fails as a whole: what was not
     /// sent is `abandoned`. A bad entry never fails the others (R40).
     fn write(&self, writes: &[Write]) -> impl Future<Output = Vec<WriteResult>>;

@@ -525,8 +525,14 @@ impl<S: SourceDirectory, T: TargetDirectory> Session<'_, S, T> {
                     ),
                 })
             }
-            // An alias of the very group that is renamed is its own.
-            Some(blocked @ Sight::Blocked { .. }) => Some(blocked),
+            Some(blocked @ Sight::Blocked { .. }) => {
+                // An alias of the very group that is renamed is its own.
+                let is_own = match &own {
+                    Some(own) => self.target.leads_to(&free.key, own).await,
+                    None => false,
+                };
+                (!is_own).then_some(blocked)
+            }
             Some(unknown @ Sight::Unknown { .. }) => Some(unknown),
             _ => None,
         };

@@ -77,6 +77,16 @@ impl Google<'_> {
         }
     }
 
+    /// Whether an address, primary or alias, is this group's.
+    pub(super) async fn is_address_of(&self, address: &str, target: &str) -> bool {
+        let answers = batch::send(&self.client, &[get_group(address)]).await;
+        answers.into_iter().any(|answer| {
+            answer.is_ok_and(|answer| {
+                answer.is_success() && answer.json::<GroupRecord>().is_ok_and(|group| group.id == target)
+            })
+        })
+    }
+
     /// No group has these addresses: does a user, and may a group be created there?
     async fn look_at_free_addresses(
         &self,

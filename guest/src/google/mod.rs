@@ -117,6 +117,10 @@ impl TargetDirectory for Google<'_> {
         self.ask_for_absent(absent, readings).await;
     }
 
+    async fn leads_to(&self, key: &str, target: &str) -> bool {
+        self.is_address_of(key, target).await
+    }
+
     async fn write(&self, writes: &[Write]) -> Vec<WriteResult> {
         self.write_all(writes).await
     }
