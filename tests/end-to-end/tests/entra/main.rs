@@ -1,0 +1,23 @@
+//! End to end, Entra ID: the real component in the bundled host, over real sockets, against the simulated vendors. Test
+//! names begin with the number of the requirement that they prove.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests fail by panicking"
+)]
+
+mod batches;
+mod changes;
+mod drift;
+mod eligibility;
+mod looking;
+mod names;
+mod once;
+mod pages;
+mod people;
+mod surroundings;
+mod takeover;
+mod throttling;
