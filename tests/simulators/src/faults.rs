@@ -3,6 +3,7 @@
 //! A fault is told by rules; a rule names the requests it strikes (vendor, method, path pattern) and
 //! how many of them it lets pass first. Rules come from code or from a JSON file.
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::{Method, Response, StatusCode};
 use serde::{Deserialize, Serialize};
@@ -61,6 +62,19 @@ pub enum Fault {
         #[serde(default)]
         body: String,
     },
+    /// Answer these bytes instead, which need not be text: gzip cut short, or a bomb of it. No effect.
+    AnswerBytes {
+        /// HTTP status.
+        status: u16,
+        /// Headers beside content-type, such as `content-encoding`.
+        #[serde(default)]
+        headers: Vec<(String, String)>,
+        /// The body in base64.
+        base64: String,
+        /// Its content type.
+        #[serde(default = "json_type")]
+        content_type: String,
+    },
     /// The connection breaks; the request has no effect.
     ResetBefore,
     /// The request takes effect, then the connection breaks before an answer.
@@ -72,6 +86,12 @@ pub enum Fault {
     },
     /// The answer arrives whole, this many milliseconds late.
     Delay {
+        /// Milliseconds.
+        ms: u64,
+    },
+    /// The request takes effect, and is answered, only so many milliseconds later, whether or not the
+    /// client still waits. Within a batch, where parts cannot part ways, it is a delay.
+    LateEffect {
         /// Milliseconds.
         ms: u64,
     },
@@ -90,6 +110,16 @@ pub enum Fault {
     },
 }
 
+impl Fault {
+    /// What a fault is where it strikes a part of a batch.
+    pub(crate) fn of_part(self) -> Self {
+        match self {
+            Self::LateEffect { ms } => Self::Delay { ms },
+            other => other,
+        }
+    }
+}
+
 fn json_type() -> String {
     "application/json".to_owned()
 }
@@ -103,6 +133,8 @@ pub enum Disruption {
     Truncate(usize),
     /// Wait this many milliseconds, then answer.
     Delay(u64),
+    /// Nothing has taken effect: serve the request so many milliseconds later, struck by no fault.
+    Later(u64),
 }
 
 /// The rules in force, with how often each has matched.
@@ -171,22 +203,24 @@ impl Faults {
                 body,
                 content_type,
             }) => {
-                let mut response = plain(status, body, &content_type);
-                for (name, value) in headers {
-                    if let (Ok(name), Ok(value)) = (
-                        name.parse::<http::HeaderName>(),
-                        http::HeaderValue::from_str(&value),
-                    ) {
-                        response.headers_mut().insert(name, value);
-                    }
-                }
-                response
+                let body = Bytes::from(body);
+                with_headers(plain(status, body, &content_type), headers)
+            }
+            Some(Fault::AnswerBytes {
+                status,
+                headers,
+                base64,
+                content_type,
+            }) => {
+                let body = STANDARD.decode(base64.as_bytes()).unwrap_or_default().into();
+                with_headers(plain(status, body, &content_type), headers)
             }
             Some(Fault::AnswerAfter { status, body }) => {
                 let _effect = serve(None);
-                plain(status, body, "application/json")
+                plain(status, body.into(), "application/json")
             }
-            Some(Fault::ResetBefore) => disrupted(plain(500, String::new(), "text/plain"), Disruption::Reset),
+            Some(Fault::ResetBefore) => disrupted(nothing(), Disruption::Reset),
+            Some(Fault::LateEffect { ms }) => disrupted(nothing(), Disruption::Later(ms)),
             Some(Fault::ResetAfter) => disrupted(serve(None), Disruption::Reset),
             Some(Fault::Truncate { after }) => disrupted(serve(None), Disruption::Truncate(after)),
             Some(Fault::Delay { ms }) => disrupted(serve(None), Disruption::Delay(ms)),
@@ -202,8 +236,25 @@ fn disrupted(mut response: Response<Bytes>, disruption: Disruption) -> Response<
     response
 }
 
-fn plain(status: u16, body: String, content_type: &str) -> Response<Bytes> {
-    let mut response = Response::new(Bytes::from(body));
+/// What nobody sees: the connection breaks, or the request is served anew.
+fn nothing() -> Response<Bytes> {
+    plain(500, Bytes::new(), "text/plain")
+}
+
+fn with_headers(mut response: Response<Bytes>, headers: Vec<(String, String)>) -> Response<Bytes> {
+    for (name, value) in headers {
+        if let (Ok(name), Ok(value)) = (
+            name.parse::<http::HeaderName>(),
+            http::HeaderValue::from_str(&value),
+        ) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    response
+}
+
+fn plain(status: u16, body: Bytes, content_type: &str) -> Response<Bytes> {
+    let mut response = Response::new(body);
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     if let Ok(value) = http::HeaderValue::from_str(content_type) {
         response.headers_mut().insert(http::header::CONTENT_TYPE, value);

@@ -81,6 +81,7 @@ pub fn entries(
                 Disruption::Reset => "reset",
                 Disruption::Truncate(_) => "truncate",
                 Disruption::Delay(_) => "delay",
+                Disruption::Later(_) => "late-effect",
             }),
     };
     let parts = match vendor {

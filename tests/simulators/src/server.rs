@@ -159,9 +159,12 @@ impl Shared {
         let now_ms = self.now_ms();
         let response = {
             let mut faults = lock(&self.faults);
+            let mut none = Faults::none();
+            // What was put off is struck once.
+            let is_put_off = request.extensions().get::<connection::PutOff>().is_some();
             let mut context = Context {
                 now_ms,
-                faults: &mut faults,
+                faults: if is_put_off { &mut none } else { &mut faults },
             };
             simulator.handle(request, &mut context)
         };

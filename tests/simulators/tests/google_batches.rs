@@ -12,6 +12,7 @@ mod google_support;
 
 use google_support::*;
 use groupcast_simulators::faults::{Disruption, Fault};
+use groupcast_simulators::google::{GoogleSimulator, Tenant};
 use serde_json::json;
 
 #[test]
@@ -188,4 +189,22 @@ fn the_three_quotas_have_their_own_answers() {
     assert_eq!(world.get("groups/g1").error().1, "quotaExceeded");
     world.now_ms += 1;
     assert_eq!(world.get("groups/g1").status, 200);
+}
+
+#[test]
+fn forms_of_batches_can_be_asked_for_in_the_organisation_file() {
+    let tenant = |batches: serde_json::Value| -> Tenant {
+        serde_json::from_value(json!({"customer_id": "C01", "batches": batches})).unwrap()
+    };
+    let told = GoogleSimulator::new(tenant(json!({"shuffled": true, "folded_content_ids": true})));
+    assert!(told.shuffle_batches && told.fold_content_ids);
+    let usual = GoogleSimulator::new(tenant(json!({})));
+    assert!(!usual.shuffle_batches && !usual.fold_content_ids);
+    // What is usual is not written, so that files from before read the same.
+    assert!(
+        serde_json::to_value(usual.tenant())
+            .unwrap()
+            .get("batches")
+            .is_none()
+    );
 }

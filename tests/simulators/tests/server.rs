@@ -208,6 +208,71 @@ async fn a_reset_breaks_the_connection_before_or_after_the_effect() {
 }
 
 #[tokio::test]
+async fn an_effect_comes_late_although_the_client_has_given_up() {
+    let simulators = Simulators::start(organisation(), Options::default())
+        .await
+        .unwrap();
+    let graph = Graph::open(&simulators, true).await;
+    strike(&simulators, "/v1.0/groups/*", Fault::LateEffect { ms: 400 });
+    let name = |simulators: &Simulators| {
+        let tenant = simulators.with_entra(|entra| entra.tenant());
+        let group = tenant.groups.into_iter().find(|group| group.id == "g1");
+        group.unwrap().display_name
+    };
+    let change = || graph.send("PATCH", "/v1.0/groups/g1", Some(json!({"displayName": "Late"})));
+    assert!(
+        tokio::time::timeout(Duration::from_millis(100), change())
+            .await
+            .is_err()
+    );
+    // Who reads back now sees what was before; it comes true afterwards.
+    let (_, seen) = graph.send("GET", "/v1.0/groups/g1", None).await.unwrap();
+    assert_eq!(seen["displayName"], "Group 1");
+    assert_eq!(name(&simulators), "Group 1");
+    tokio::time::sleep(Duration::from_millis(800)).await;
+    assert_eq!(name(&simulators), "Late");
+    // Whoever waits is answered as though nothing had been.
+    strike(&simulators, "/v1.0/groups/*", Fault::LateEffect { ms: 50 });
+    assert_eq!(change().await.unwrap().0, 204);
+    let writes: Vec<_> = simulators
+        .requests()
+        .into_iter()
+        .filter(|entry| entry.method == "PATCH")
+        .map(|entry| (entry.status, entry.disruption))
+        .collect();
+    assert_eq!(
+        writes.iter().filter(|(status, _)| *status == 204).count(),
+        2,
+        "{writes:?}"
+    );
+    simulators.stop().await;
+}
+
+#[tokio::test]
+async fn an_answer_can_be_bytes_that_are_no_text() {
+    let simulators = Simulators::start(organisation(), Options::default())
+        .await
+        .unwrap();
+    let graph = Graph::open(&simulators, false).await;
+    // The first bytes of a gzip file, and no more.
+    let rule: Fault = serde_json::from_value(json!({"answer-bytes": {
+        "status": 200, "headers": [["content-encoding", "gzip"]], "base64": "H4sIAAAAAAAAA6tW"
+    }}))
+    .unwrap();
+    strike(&simulators, "/v1.0/groups", rule);
+    let request = Request::get(format!("{}/v1.0/groups", graph.root))
+        .body(Full::default())
+        .unwrap();
+    let response = graph.client.request(request).await.unwrap();
+    assert_eq!(response.headers()["content-encoding"], "gzip");
+    assert_eq!(response.headers()["content-type"], "application/json");
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    assert_eq!(body.first_chunk(), Some(&[0x1f, 0x8b]));
+    assert_eq!(body.len(), 12);
+    simulators.stop().await;
+}
+
+#[tokio::test]
 async fn a_truncated_answer_announces_more_than_it_gives() {
     let simulators = Simulators::start(organisation(), Options::default())
         .await

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::reply::{Refusal, Reply};
 use super::{EntraSimulator, token};
 use crate::Vendor;
-use crate::faults::{Disruption, Faults};
+use crate::faults::{Disruption, Fault, Faults};
 
 /// Requests in one batch.
 const MOST_PARTS: usize = 20;
@@ -250,7 +250,9 @@ impl EntraSimulator {
         if let Some(refusal) = refusal {
             return self.refuse(refusal, "").into_response();
         }
-        let fault = faults.strike(Vendor::Entra, &part.method, &part.path, &part.query);
+        let fault = faults
+            .strike(Vendor::Entra, &part.method, &part.path, &part.query)
+            .map(Fault::of_part);
         let body = part.body.clone().unwrap_or_default();
         Faults::around(fault, |fault| {
             self.graph(

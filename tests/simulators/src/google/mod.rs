@@ -35,7 +35,7 @@ use error::ApiError;
 use fields::Selection;
 use inbound::Inbound;
 use operations::{Call, Operation, PREFIX, Query};
-pub use tenant::Tenant;
+pub use tenant::{Batches, Tenant};
 pub use token::{GOOGLE_API_AUDIENCE, GOOGLE_TOKEN_URL};
 
 /// One simulated Google Workspace account.
@@ -80,6 +80,7 @@ struct Asked<'a> {
 impl GoogleSimulator {
     /// An account as the organisation file tells it.
     pub fn new(tenant: Tenant) -> Self {
+        let batches = tenant.batches;
         Self {
             directory: Directory::new(tenant),
             tokens: token::Tokens::default(),
@@ -88,8 +89,8 @@ impl GoogleSimulator {
             token_audiences: vec![GOOGLE_TOKEN_URL.to_owned()],
             api_audiences: vec![GOOGLE_API_AUDIENCE.to_owned()],
             access_token_seconds: 3599,
-            shuffle_batches: false,
-            fold_content_ids: false,
+            shuffle_batches: batches.shuffled,
+            fold_content_ids: batches.folded_content_ids,
             root_url: None,
         }
     }
@@ -190,7 +191,8 @@ impl GoogleSimulator {
             }
             let struck = context
                 .faults
-                .strike(Vendor::Google, &part.method, &part.path, &part.query);
+                .strike(Vendor::Google, &part.method, &part.path, &part.query)
+                .map(Fault::of_part);
             let now_ms = context.now_ms;
             let mut answer = Faults::around(struck, |list_fault| {
                 let call = Asked {

@@ -39,6 +39,25 @@ pub struct Tenant {
     /// verified, so a client has to work with both.
     #[serde(default)]
     pub forgets_external_ids: bool,
+    /// Forms that answers to batches may have.
+    #[serde(default, skip_serializing_if = "Batches::is_usual")]
+    pub batches: Batches,
+}
+
+/// What is allowed in answers to batches, and seldom seen.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Batches {
+    /// The parts come in another order than they were asked.
+    pub shuffled: bool,
+    /// Their `Content-ID` headers are folded onto a second line.
+    pub folded_content_ids: bool,
+}
+
+impl Batches {
+    fn is_usual(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// A service account and what domain-wide delegation grants it.

@@ -135,6 +135,7 @@ fn google(users: usize, public_key_pem: &str) -> google::Tenant {
         lag: google::tenant::Lag::default(),
         quota: google::tenant::Quota::default(),
         forgets_external_ids: false,
+        batches: google::Batches::default(),
     }
 }
 

@@ -27,6 +27,10 @@ use crate::faults::Disruption;
 /// Answers a request whose URI is path and query and whose host is a header.
 pub(super) type Handler = Arc<dyn Fn(&Request<Bytes>) -> Response<Bytes> + Send + Sync>;
 
+/// Marks a request whose effect a fault put off, when it is served at last.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PutOff;
+
 /// The largest request body taken.
 const LARGEST_BODY: usize = 64 * 1024 * 1024;
 /// How long a stop waits for connections to end by themselves.
@@ -130,11 +134,25 @@ async fn answer(request: Request<Incoming>, handler: &Handler, broken: Broken) -
             .map_or("/", http::uri::PathAndQuery::as_str);
         parts.uri = target.parse().unwrap_or_default();
     }
-    let request = Request::from_parts(parts, body.to_bytes());
-    let (parts, body) = handler(&request).into_parts();
+    let mut request = Request::from_parts(parts, body.to_bytes());
+    let mut response = handler(&request);
+    if let Some(Disruption::Later(milliseconds)) = response.extensions().get::<Disruption>().copied() {
+        request.extensions_mut().insert(PutOff);
+        let handler = Arc::clone(handler);
+        // A task of its own: it must happen even where the client gives up and this is dropped.
+        let later = tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+            handler(&request)
+        });
+        match later.await {
+            Ok(late) => response = late,
+            Err(error) => tracing::warn!(%error, "a request that was put off did not take effect"),
+        }
+    }
+    let (parts, body) = response.into_parts();
     let disruption = parts.extensions.get::<Disruption>().copied();
     let payload = match disruption {
-        None => Payload::whole(body),
+        None | Some(Disruption::Later(_)) => Payload::whole(body),
         Some(Disruption::Delay(milliseconds)) => {
             tokio::time::sleep(Duration::from_millis(milliseconds)).await;
             Payload::whole(body)

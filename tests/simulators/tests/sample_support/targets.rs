@@ -47,6 +47,7 @@ pub fn google(people: &[Person]) -> google::Tenant {
         lag: google::tenant::Lag::default(),
         quota: google::tenant::Quota::default(),
         forgets_external_ids: false,
+        batches: google::Batches::default(),
     }
 }
 
