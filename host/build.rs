@@ -4,6 +4,8 @@
 //! distribution, or no network), Debian's compiler with the standard library's sources builds the library
 //! too. `make guest-toolchain` installs whichever of the two can be had. `GROUPCAST_COMPONENT=FILE` takes a
 //! component that was built before.
+//!
+//! The component also lies beside the program, as `target/<profile>/groupcast.wasm`, for other hosts to load.
 
 use std::env;
 use std::ffi::OsString;
@@ -45,7 +47,7 @@ fn build() -> Result<()> {
                 Path::new(&ready).display()
             )
         })?;
-        return Ok(());
+        return lay_out(&out, &component);
     }
     let module = build_guest(&root, &out)?;
     let bytes = std::fs::read(&module).with_context(|| format!("cannot read {}", module.display()))?;
@@ -56,7 +58,21 @@ fn build() -> Result<()> {
         .encode()
         .context("the guest module does not make a component")?;
     std::fs::write(&component, encoded).with_context(|| format!("cannot write {}", component.display()))?;
-    Ok(())
+    lay_out(&out, &component)
+}
+
+/// Puts the component where people find it: beside the program. Written under another name and renamed, since builds of
+/// several profiles or features may do it at once, and a reader must never see half of it.
+fn lay_out(out: &Path, component: &Path) -> Result<()> {
+    let folder = out
+        .ancestors()
+        .nth(3)
+        .context("OUT_DIR lies in a target folder")?;
+    let half = folder.join(format!(".groupcast.wasm.{}", std::process::id()));
+    let whole = folder.join("groupcast.wasm");
+    std::fs::copy(component, &half)
+        .and_then(|_| std::fs::rename(&half, &whole))
+        .with_context(|| format!("cannot write {}", whole.display()))
 }
 
 /// A compiler that can build the guest, and what it must be told.
