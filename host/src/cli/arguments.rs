@@ -301,8 +301,8 @@ pub struct SimulatorsArguments {
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1")]
     pub listen: IpAddr,
     /// Ports for JumpCloud, Google and Entra ID; 0 for any free one
-    #[arg(long, value_name = "PORT,PORT,PORT", value_delimiter = ',', num_args = 3)]
-    pub ports: Option<Vec<u16>>,
+    #[arg(long, value_name = "PORT,PORT,PORT", value_parser = ports)]
+    pub ports: Option<[u16; 3]>,
     /// Serve plain HTTP
     #[arg(long)]
     pub no_tls: bool,
@@ -362,6 +362,15 @@ fn hash(text: &str) -> Result<String, String> {
         );
     }
     Ok(text)
+}
+
+fn ports(text: &str) -> Result<[u16; 3], String> {
+    text.split(',')
+        .map(str::parse)
+        .collect::<Result<Vec<u16>, _>>()
+        .ok()
+        .and_then(|ports| ports.try_into().ok())
+        .ok_or_else(|| "give three numbers such as 8081,8082,8083: JumpCloud, Google, Entra ID".to_owned())
 }
 
 fn secret_name(text: &str) -> Result<String, String> {

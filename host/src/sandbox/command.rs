@@ -59,20 +59,11 @@ pub async fn run_simulators(
     json: bool,
     stop: &CancellationToken,
 ) -> Result<Exit, Problem> {
-    let ports = match arguments.ports.as_deref() {
-        None => None,
-        Some(&[jumpcloud, google, entra]) => Some([jumpcloud, google, entra]),
-        Some(_) => {
-            return Err(Problem::refused(
-                "--ports takes three numbers: JumpCloud, Google, Entra ID",
-            ));
-        }
-    };
     let options = SimulatorsOptions {
         organisation: arguments.organisation.clone(),
         faults: arguments.faults.clone(),
         listen: arguments.listen,
-        ports,
+        ports: arguments.ports,
         tls: !arguments.no_tls,
         json,
     };

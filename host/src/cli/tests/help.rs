@@ -89,6 +89,17 @@ fn why_takes_a_person_and_a_group_or_a_group_alone() {
 }
 
 #[test]
+fn ports_of_the_simulators_are_given_as_the_help_says() {
+    let parse = |words: &[&str]| match CommandLine::try_parse_from(words).unwrap().command {
+        Command::Simulators(simulators) => simulators.ports,
+        other => panic!("{other:?}"),
+    };
+    let words = ["groupcast", "simulators", "--no-tls", "--ports", "8081,8082,8083"];
+    assert_eq!(parse(&words), Some([8081, 8082, 8083]));
+    assert_eq!(parse(&["groupcast", "simulators"]), None);
+}
+
+#[test]
 fn sizes_hashes_and_names_are_refused_where_they_make_no_sense() {
     let size = |text: &str| text.parse::<OrganisationSize>();
     assert_eq!(size("small").unwrap(), OrganisationSize::Small);
@@ -109,6 +120,8 @@ fn sizes_hashes_and_names_are_refused_where_they_make_no_sense() {
         vec!["groupcast", "secrets", "set", "-----BEGIN PRIVATE KEY-----"],
         vec!["groupcast", "secrets", "set", "a/b"],
         vec!["groupcast", "simulators", "--ports", "80,81"],
+        vec!["groupcast", "simulators", "--ports", "80,81,82,83"],
+        vec!["groupcast", "simulators", "--ports", "80,81,65536"],
         vec!["groupcast", "plan", "--quiet", "--verbose"],
         vec!["groupcast", "frobnicate"],
     ] {
