@@ -1,8 +1,8 @@
 //! What others changed in Entra: the three policies (R10), and owners, who are never touched (R39).
 
-use groupcast_guest::plan::part::{GroupState, Operation};
+use groupcast_guest::plan::part::Operation;
 use groupcast_simulators::entra::{Member, ObjectType};
-use groupcast_tests::{Lab, part};
+use groupcast_tests::{Lab, codes, part};
 
 use crate::looking::{
     ENTRA, applied, as_members, binds, existing, existing_id, exported, fresh, groups, joins, leaves,
@@ -201,7 +201,7 @@ async fn r39_owners_are_never_touched_and_one_who_should_go_is_held() {
             [("owner", false, true), ("owner", false, true)],
             "{sales:#?}"
         );
-        assert_eq!(sales.state, GroupState::Held, "{sales:#?}");
+        assert!(codes(sales).contains(&"owner"), "it is said why: {sales:#?}");
         assert_eq!(members(&lab, &target), objects([0, 1, 2, 5]), "{policy}");
         let mut owners = hand_made.owners.clone();
         owners.sort();
