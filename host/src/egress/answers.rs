@@ -17,7 +17,10 @@ pub fn keys_and_ids(
     body: &Bytes,
 ) -> Vec<(String, String)> {
     let mut found = Vec::new();
-    if vendor == Vendor::Jumpcloud || !(200..300).contains(&status) {
+    // A Graph batch with a throttled part may answer 424 itself; its parts were carried out all the same, each with a
+    // status of its own.
+    let partial = vendor == Vendor::Entra && decoded.batch && status == 424;
+    if vendor == Vendor::Jumpcloud || !(partial || (200..300).contains(&status)) {
         return found;
     }
     let parse = |bytes: &[u8]| serde_json::from_slice::<Value>(bytes).unwrap_or(Value::Null);
@@ -225,6 +228,13 @@ mod tests {
             pairs(Vendor::Entra, &request, 200, "application/json", body),
             [("k".into(), "g1".into())]
         );
+        // As the throttling page has it, where one part was throttled.
+        let body = body.replace("403", "429");
+        assert_eq!(
+            pairs(Vendor::Entra, &request, 424, "application/json", &body),
+            [("k".into(), "g1".into())]
+        );
+        assert!(pairs(Vendor::Entra, &request, 500, "application/json", &body).is_empty());
         let request = decoded(true, vec![part(Some("<7>"), GROUPS, create("a@x"))]);
         let body = "--b\r\nContent-Type: application/http\r\nContent-ID: <response-7>\r\n\r\nHTTP/1.1 200 OK\r\n\
                     Content-Type: application/json\r\n\r\n{\"id\":\"g1\",\"email\":\"a@x\"}\r\n--b--\r\n";
