@@ -9,7 +9,7 @@ ifneq ($(shell command -v npm),)
 export GROUPCAST_REQUIRE_NODE = 1
 endif
 
-.PHONY: help sandbox test clients lint deny guest-toolchain node-packages
+.PHONY: help sandbox test soak clients lint deny guest-toolchain node-packages
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 20
@@ -21,7 +21,13 @@ sandbox: guest-toolchain ## Build everything and do the main job against simulat
 # each test would compile again and again.
 test: guest-toolchain node-packages ## Run every test
 	cargo test --locked --workspace --lib --bins --tests $(TEST)
-	cargo test --locked --package groupcast-guest --doc
+	cargo test --locked --workspace --doc
+
+soak: ## Simulated stories of faults and crashes, on and on, until one fails or Ctrl-C
+	@from=$${FROM:-1000000}; while true; do \
+		GROUPCAST_SEEDS=$$from..$$((from + 20000)) cargo test --quiet --locked --package groupcast-simulation --test schedules -- --nocapture || exit 1; \
+		from=$$((from + 20000)); \
+	done
 
 clients: guest-toolchain ## The vendors' own client libraries against the simulators (CLIENTS=word for some)
 	cargo build --locked --package groupcast

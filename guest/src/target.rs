@@ -42,6 +42,9 @@ pub struct WriteResult {
     pub message: String,
     /// The group, after a creation (also where it existed already under the same key: `already`).
     pub created: Option<TargetGroup>,
+    /// Not settled as done, and yet it may have taken effect, now or late: the answer was lost, and reading back did not
+    /// show it. Whoever was perhaps added is remembered as ours; else nobody would ever take them out again.
+    pub uncertain: bool,
 }
 
 /// One vendor's directory.

@@ -51,6 +51,38 @@ pub(super) fn of_membership(
     }
 }
 
+/// The effects of a membership write of which nobody knows whether it was done: whoever was perhaps added is ours until
+/// a whole read shows otherwise. Forgotten, they would look like somebody else's doing and stay for ever.
+pub(super) fn of_perhaps(
+    group: &str,
+    operation: &Operation,
+    target: &str,
+    recorded: &Recorded,
+) -> Vec<Effect> {
+    match operation {
+        Operation::AddMember {
+            principal,
+            user,
+            address,
+            ..
+        } if !user.is_empty() => {
+            let key = (group.to_owned(), target.to_owned(), principal.clone());
+            if matches!(recorded.get(&key), Some(Provenance::Ours | Provenance::Adopted)) {
+                return Vec::new();
+            }
+            vec![Effect::PutMembership(Membership {
+                group: group.to_owned(),
+                target: target.to_owned(),
+                principal: principal.clone(),
+                provenance: Provenance::Ours,
+                user: Some(user.clone()),
+                address: address.clone(),
+            })]
+        }
+        _ => Vec::new(),
+    }
+}
+
 /// The binding that a part's note asks for; none where the part has no such note.
 ///
 /// # Errors

@@ -31,7 +31,7 @@ pub async fn apply<S: SourceDirectory, T: TargetDirectory>(
     recover::settle_open(session).await?;
     let busy: BTreeSet<String> = parts
         .iter()
-        .filter(|part| part.has_writes() || !part.notes.is_empty())
+        .filter(|part| part.has_work())
         .map(|part| part.group.id.clone())
         .collect();
     let mut report = Report::default();

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::apply::effects::Recorded;
+use crate::apply::effects::{self, Recorded};
 use crate::engine::Session;
 use crate::failure::Failure;
 use crate::ledger::{
@@ -236,11 +236,12 @@ fn read_back(
                 principal: principal.clone(),
             }],
         )),
+        // A member can show late, so that an addition is remembered all the same.
         _ if present || absent => Some(outcome(
             intent,
             Settlement::Abandoned,
             "it did not take effect",
-            Vec::new(),
+            effects::of_perhaps(&group, operation, target, recorded),
         )),
         _ => None,
     }

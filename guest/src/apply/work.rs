@@ -400,7 +400,7 @@ impl<S: SourceDirectory, T: TargetDirectory> Worker<'_, '_, S, T> {
                 status: None,
                 reason: Some("it was so when it was read back".to_owned()),
                 request_id: None,
-                effects: self.effects(task, Settlement::Already, None)?,
+                effects: self.effects(task, Settlement::Already, None, false)?,
             });
         }
         self.session.environment.ledger.settle(&outcomes)
@@ -424,6 +424,7 @@ impl<S: SourceDirectory, T: TargetDirectory> Worker<'_, '_, S, T> {
             answer: None,
             message: "it was not answered for".to_owned(),
             created: None,
+            uncertain: true,
         });
         let mut outcomes = Vec::with_capacity(tasks.len());
         for ((task, intent), result) in tasks.iter().zip(intents).zip(&results) {
@@ -437,7 +438,7 @@ impl<S: SourceDirectory, T: TargetDirectory> Worker<'_, '_, S, T> {
                     .answer
                     .as_ref()
                     .and_then(|answer| answer.request_id.clone()),
-                effects: self.effects(task, result.settlement, created)?,
+                effects: self.effects(task, result.settlement, created, result.uncertain)?,
             });
         }
         self.session.environment.ledger.settle(&outcomes)?;
@@ -487,6 +488,7 @@ impl<S: SourceDirectory, T: TargetDirectory> Worker<'_, '_, S, T> {
         task: &Task,
         settlement: Settlement,
         created: Option<&str>,
+        uncertain: bool,
     ) -> Result<Vec<Effect>, Failure> {
         match (&task.operation, created, self.parts.get(task.part)) {
             (Operation::CreateGroup { key, .. }, Some(created), Some(part))
@@ -500,7 +502,12 @@ impl<S: SourceDirectory, T: TargetDirectory> Worker<'_, '_, S, T> {
                 .target
                 .as_deref()
                 .map(|target| {
-                    effects::of_membership(self.group(task), operation, target, settlement, &self.recorded)
+                    let group = self.group(task);
+                    if uncertain {
+                        effects::of_perhaps(group, operation, target, &self.recorded)
+                    } else {
+                        effects::of_membership(group, operation, target, settlement, &self.recorded)
+                    }
                 })
                 .unwrap_or_default()),
         }

@@ -130,12 +130,12 @@ impl Classified {
             Meaning::Transient => "Microsoft Graph had a passing fault; run again later".to_owned(),
             Meaning::Depended => "Another request of the same batch was not done; run again".to_owned(),
             Meaning::Unauthenticated => {
-                "Microsoft Graph refused the credential. Check the tenant, the client ID \
+                "Microsoft Graph refused the credential `entra`. Check the tenant, the client ID \
                 and that the client secret or certificate has not expired"
                     .to_owned()
             }
             Meaning::Forbidden => format!(
-                "Microsoft Graph refused permission. {PERMISSIONS}; role-assignable groups and groups in a \
+                "Microsoft Graph refused the credential `entra` a permission. {PERMISSIONS}; role-assignable groups and groups in a \
                  restricted management unit stay out of reach and must be taken out of the sync"
             ),
             Meaning::Missing => {

@@ -8,7 +8,7 @@ use super::errors::Meaning;
 use super::graph::{Graph, Outcome, Reply};
 use super::request::{BATCH, ObjectId, Request};
 use super::types::UpdateGroup;
-use super::write::{SHOW_UP_TRIES, may_have_happened, member_ids, result, unanswered};
+use super::write::{NOT_GRAPHS, SHOW_UP_TRIES, may_have_happened, member_ids, result, unanswered, unknown};
 use crate::failure::Failure;
 use crate::ledger::Settlement;
 use crate::target::WriteResult;
@@ -244,13 +244,19 @@ impl<'g, 'e> Lane<'g, 'e> {
         let answer = Some(reply.classified.answer.clone());
         let refused = result(Settlement::Refused, answer.clone(), reply.classified.explain());
         match (reply.meaning(), &job.work) {
-            (Meaning::Done, _) => self.finish(&job, &result(Settlement::Applied, answer, "")),
+            // These writes answer 204; any other success is a proxy's.
+            (Meaning::Done, _) if reply.classified.answer.status == 204 => {
+                self.finish(&job, &result(Settlement::Applied, answer, ""));
+            }
+            (Meaning::Done, _) => self.doubt(job, &unknown(answer, NOT_GRAPHS)),
             // Nothing was done, and more tries are the next run's.
             (Meaning::Throttled | Meaning::Depended, _) => self.finish(
                 &job,
                 &result(Settlement::Abandoned, answer, reply.classified.explain()),
             ),
-            (Meaning::Transient, _) => self.doubt(job, &refused),
+            (Meaning::Transient, _) => {
+                self.doubt(job, &unknown(answer, &reply.classified.explain()));
+            }
             (Meaning::Missing, Work::Remove(_)) => self.doubt(job, &refused),
             (Meaning::Missing, Work::Add(people)) if people.len() > 1 && shown.contains(&job.group) => {
                 self.split(&job);

@@ -25,6 +25,10 @@ const LANES: usize = 4;
 /// a minute.
 pub const SHOW_UP_TRIES: u32 = 6;
 
+/// What is said of a success that Graph did not send.
+pub const NOT_GRAPHS: &str =
+    "The answer was a success in another form than Microsoft Graph's. Look whether a proxy is in between.";
+
 /// A result.
 pub fn result(
     settlement: Settlement,
@@ -36,6 +40,19 @@ pub fn result(
         answer,
         message: message.into(),
         created: None,
+        uncertain: false,
+    }
+}
+
+/// The result of a write of which nobody knows whether it took effect.
+pub fn unknown(answer: Option<VendorAnswer>, message: &str) -> WriteResult {
+    WriteResult {
+        uncertain: true,
+        ..result(
+            Settlement::Refused,
+            answer,
+            format!("{message} Whether it took effect is not known; the next run looks."),
+        )
     }
 }
 
@@ -43,11 +60,7 @@ pub fn result(
 pub fn unanswered(failure: &Failure) -> WriteResult {
     let message = failure.to_string();
     if may_have_happened(failure) {
-        result(
-            Settlement::Refused,
-            failure.vendor.clone(),
-            format!("{message} Whether it took effect is not known; the next run looks."),
-        )
+        unknown(failure.vendor.clone(), &message)
     } else {
         result(Settlement::Abandoned, failure.vendor.clone(), message)
     }
@@ -244,6 +257,16 @@ async fn creation_result(graph: &Graph<'_>, key: &str, outcome: super::graph::Ou
     };
     let answer = Some(reply.classified.answer.clone());
     match reply.meaning() {
+        // Anything else than 201 and 204 is none of Graph's answers to an upsert.
+        Meaning::Done if !matches!(reply.classified.answer.status, 201 | 204) => {
+            match by_key(graph, key).await {
+                Ok(Some(group)) => WriteResult {
+                    created: Some(group),
+                    ..result(Settlement::Already, answer, "")
+                },
+                _ => unknown(answer, NOT_GRAPHS),
+            }
+        }
         Meaning::Done => {
             let settlement = if reply.classified.answer.status == 201 {
                 Settlement::Applied

@@ -149,8 +149,8 @@ fn rule(status: u16, said: &Said) -> (Ruling, &'static str) {
 }
 
 /// The message for a 403 `forbidden` to something that the directory's own administrator must be able to do.
-pub(super) const FORBIDDEN: &str = "The administrator that the service account acts for may not do this. Let it act for \
-     somebody with the role Groups Admin (or Super Admin) of this directory.";
+pub(super) const FORBIDDEN: &str = "The administrator that the credential `google` acts for may not do this. Let it act \
+     for somebody with the role Groups Admin (or Super Admin) of this directory.";
 
 #[cfg(test)]
 mod tests {

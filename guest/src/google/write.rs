@@ -98,6 +98,7 @@ impl Google<'_> {
                             answer,
                             message: String::new(),
                             created: None,
+                            uncertain: false,
                         },
                         missed,
                     }),
@@ -307,6 +308,7 @@ fn judge(write: &Write, answer: Result<Answer, Failure>) -> Judged {
             answer: Some(vendor),
             message: format!("{message}{google}"),
             created: None,
+            uncertain: false,
         }
     };
     if answer.is_success() {
@@ -339,10 +341,13 @@ fn judge(write: &Write, answer: Result<Answer, Failure>) -> Judged {
         (_, _, "conflict") => Judged::Doubt {
             met: Settlement::Applied,
             answer: Some(vendor.clone()),
-            missed: refused(
-                "",
-                "Google answered that it conflicts with another change, and it does not show.",
-            ),
+            missed: WriteResult {
+                uncertain: true,
+                ..refused(
+                    "",
+                    "Google answered that it conflicts with another change, and it does not show.",
+                )
+            },
         },
         (_, _, "conditionNotMet") if is_add && said.message.to_lowercase().contains("cyclic") => {
             Judged::Done(refused("", "The membership would go in a circle."))
@@ -369,33 +374,46 @@ fn judge(write: &Write, answer: Result<Answer, Failure>) -> Judged {
     }
 }
 
+/// A success is one only with the answer that Google gives to such a write: a proxy on the way says 200 too.
 fn succeeded(write: &Write, answer: &Answer, vendor: VendorAnswer) -> Judged {
-    let mut result = WriteResult {
-        settlement: Settlement::Applied,
-        answer: Some(vendor),
-        message: String::new(),
+    let result = |settlement, message: String| WriteResult {
+        settlement,
+        answer: Some(vendor.clone()),
+        message,
         created: None,
+        uncertain: settlement != Settlement::Applied,
     };
-    if matches!(write.operation, Operation::CreateGroup { .. }) {
-        match answer.json::<GroupRecord>() {
-            Ok(group) => result.created = Some(group.into()),
-            // Created, but its ID was cut off: read it by its address.
-            Err(failure) => {
-                result.settlement = Settlement::Abandoned;
-                result.message =
-                    format!("It may have been created, but Google's answer could not be read: {failure}");
-                return Judged::Doubt {
-                    met: Settlement::Applied,
-                    answer: result.answer.clone(),
-                    missed: result,
-                };
-            }
-        }
+    let created = match &write.operation {
+        Operation::CreateGroup { .. } => answer.json::<GroupRecord>().ok().map(|group| Some(group.into())),
+        Operation::UpdateGroup { .. } => answer.json::<GroupRecord>().ok().map(|_| None),
+        Operation::AddMember { .. } => answer.json::<MemberRecord>().ok().map(|_| None),
+        Operation::RemoveMember { .. } => answer.body.trim_ascii().is_empty().then_some(None),
+    };
+    match created {
+        Some(created) => Judged::Done(WriteResult {
+            created,
+            ..result(Settlement::Applied, String::new())
+        }),
+        None => Judged::Doubt {
+            met: Settlement::Applied,
+            answer: Some(vendor.clone()),
+            missed: result(
+                Settlement::Abandoned,
+                "Whether it was done is not known: the answer was a success in another form than Google's. Look whether \
+                 a proxy is in between; the next run looks again."
+                    .to_owned(),
+            ),
+        },
     }
-    Judged::Done(result)
 }
 
 fn judge_failure(failure: Failure) -> Judged {
+    let uncertain = match failure.kind {
+        FailureKind::Transient => true,
+        // A refusal is certain; what is neither a refusal nor Google's success is not.
+        FailureKind::Vendor => failure.vendor.as_ref().is_none_or(|answer| answer.status < 400),
+        _ => false,
+    };
     let result = WriteResult {
         settlement: match failure.kind {
             FailureKind::Unauthorized | FailureKind::Vendor if failure.vendor.is_some() => {
@@ -406,6 +424,7 @@ fn judge_failure(failure: Failure) -> Judged {
         message: failure.to_string(),
         answer: failure.vendor,
         created: None,
+        uncertain,
     };
     match failure.kind {
         // It may have taken effect before the answer was lost.
@@ -424,5 +443,6 @@ fn abandoned(message: &str) -> WriteResult {
         answer: None,
         message: message.to_owned(),
         created: None,
+        uncertain: false,
     }
 }

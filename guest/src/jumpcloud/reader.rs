@@ -58,11 +58,20 @@ impl<'a> Reader<'a> {
         let Some(mut directory) = found else {
             return match directories {
                 Reading::Complete(_) => Ok(None),
-                Reading::Partial { reason, .. } => Err(Failure::new(
-                    FailureKind::Transient,
-                    format!("directory {id}"),
-                    format!("It could not be looked for among JumpCloud's directories: {reason}"),
-                )),
+                Reading::Partial { reason, .. } => {
+                    // To an administrator of several organisations JumpCloud answers 404 where it is not told which.
+                    let fix = if reason.contains("404") {
+                        " The credential `jumpcloud` may need another organisation ID (`org_id`, sent as `x-org-id`): \
+                         give the one that this directory belongs to."
+                    } else {
+                        ""
+                    };
+                    Err(Failure::new(
+                        FailureKind::Transient,
+                        format!("directory {id}"),
+                        format!("It could not be looked for among JumpCloud's directories: {reason}.{fix}"),
+                    ))
+                }
             };
         };
         if let Some(collection) = directory.collection() {

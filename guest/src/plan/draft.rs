@@ -14,7 +14,7 @@ use super::model::{GroupView, ObservedMember, Reading, Sight, TargetGroup, World
 use super::moving;
 use super::part::{
     GroupRef, GroupState, Held, Note, Operation, Part, PartGroup, PartTarget, Reason, RemovalReason,
-    TargetBefore, TargetHow,
+    TAKEOVER, TargetBefore, TargetHow,
 };
 use super::transition::{self, Course, Tie};
 
@@ -356,6 +356,7 @@ impl Draft<'_> {
         self.part.warnings.extend(desired.warnings);
         self.take(merged);
         self.hold_if_empty();
+        self.hold_if_takeover_removes();
         self.bind(export, course, id, moving_from);
     }
 
@@ -396,6 +397,40 @@ impl Draft<'_> {
                 "empty-source",
                 "The group became empty in the source, which is also what a broken read looks like; approve to remove \
                  its members.",
+            ),
+            approvable: true,
+        }));
+    }
+
+    /// R43, strictest at takeover: a takeover that would take people out is one decision, and somebody has to see it.
+    fn hold_if_takeover_removes(&mut self) {
+        let takes_over = self
+            .part
+            .target
+            .as_ref()
+            .is_some_and(|target| target.how == TargetHow::Takeover);
+        let removes = |operation: &Operation| {
+            matches!(
+                operation,
+                Operation::RemoveMember {
+                    why: RemovalReason::NotInSource,
+                    ..
+                }
+            )
+        };
+        if !takes_over || !self.part.operations.iter().any(removes) {
+            return;
+        }
+        let operations = std::mem::take(&mut self.part.operations);
+        let count = operations.iter().filter(|operation| removes(operation)).count();
+        self.part.held.extend(operations.into_iter().map(|operation| Held {
+            operation,
+            reason: Reason::new(
+                TAKEOVER,
+                format!(
+                    "The group exists in the target, and taking it over would take {count} of its members out of it; \
+                     approve the takeover as a whole, or use another policy for the group."
+                ),
             ),
             approvable: true,
         }));

@@ -114,7 +114,7 @@ pub fn assess(
     settings: &Settings,
 ) -> Standing {
     let Some(group) = &source.group else {
-        return gone(binding);
+        return gone(binding, settings);
     };
     let email = email(settings, rules, group);
     let bound = is_bound(settings, source, group);
@@ -257,7 +257,7 @@ pub fn named_key(group: &str) -> String {
     format!("groupcast-{group}")
 }
 
-fn gone(binding: Option<&Binding>) -> Standing {
+fn gone(binding: Option<&Binding>, settings: &Settings) -> Standing {
     let (state, message) = match binding {
         Some(_) => (
             GroupState::Orphaned,
@@ -271,8 +271,9 @@ fn gone(binding: Option<&Binding>) -> Standing {
     Standing::Stopped(Stopped {
         state,
         reasons: vec![Reason::new("group-gone", message)],
+        // R37: while management is off the ledger stays as it is.
         binding: binding
-            .filter(|binding| binding.state != BindingState::Orphaned)
+            .filter(|binding| settings.managed && binding.state != BindingState::Orphaned)
             .map(|_| BindingState::Orphaned),
         warnings: Vec::new(),
     })

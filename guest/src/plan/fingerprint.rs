@@ -164,7 +164,8 @@ fn attributes(part: &Part, group: &TargetGroup) -> TargetBasis {
         Some(group.name.clone()),
         Some(group.description.replace("\r\n", "\n").trim().to_owned()),
     );
-    for operation in &part.operations {
+    let held = part.held.iter().map(|held| &held.operation);
+    for operation in part.operations.iter().chain(held) {
         if let Operation::UpdateGroup {
             name: new_name,
             description: new_description,

@@ -40,6 +40,9 @@ pub struct Part {
     pub warnings: Vec<Reason>,
 }
 
+/// Code of the reason why a whole takeover is held.
+pub const TAKEOVER: &str = "takeover";
+
 /// The source group that a part is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -341,6 +344,13 @@ impl Part {
     /// Whether the vendor is to be written to.
     pub fn has_writes(&self) -> bool {
         !self.operations.is_empty()
+    }
+
+    /// Whether there is anything to apply, at the vendor or in the ledger. A takeover that waits (R43) waits with its
+    /// notes: with the tie recorded, the next plan would take it for done.
+    pub fn has_work(&self) -> bool {
+        let waits = self.held.iter().any(|held| held.reason.code == TAKEOVER);
+        !waits && (self.has_writes() || !self.notes.is_empty())
     }
 }
 

@@ -15,25 +15,72 @@ use super::operations::{Observer, Operations};
 use super::problem::Problem;
 use super::surroundings::{Opening, SecretStore, Surroundings};
 use crate::config::Config;
+use crate::plugin::{Plugin, PluginEngine};
 use crate::run::{Groupcast, OpenError, OpenOptions};
 use crate::secrets::Secrets;
+use crate::store::SqliteStore;
 
 /// The longest secret, bytes: a service account's key file has under 3 KiB.
 const LONGEST_SECRET: u64 = 64 << 10;
 
 /// The host itself.
-pub struct Host;
+#[derive(Default)]
+pub struct Host {
+    compiled: Option<(Arc<PluginEngine>, Arc<Plugin>)>,
+}
+
+impl Host {
+    /// A host with the built-in component compiled already: for whoever makes many calls in one process.
+    pub fn with_component(engine: Arc<PluginEngine>, plugin: Arc<Plugin>) -> Self {
+        Self {
+            compiled: Some((engine, plugin)),
+        }
+    }
+
+    async fn opened(&self, opening: Opening<'_>) -> Result<(Arc<Groupcast>, Config), Problem> {
+        let config = load(opening.config)?;
+        let groupcast = self.over(&config, opening).await.map_err(|error| match error {
+            OpenError::Store(_) => Problem::failed(error.to_string()),
+            OpenError::Plugin(_) | OpenError::Setup(_) => Problem::refused(error.to_string()),
+        })?;
+        Ok((Arc::new(groupcast), config))
+    }
+
+    async fn over(&self, config: &Config, opening: Opening<'_>) -> Result<Groupcast, OpenError> {
+        let Some((engine, plugin)) = self.compiled.as_ref().filter(|_| opening.plugin.is_none()) else {
+            let options = OpenOptions {
+                plugin: opening.plugin.map(Path::to_path_buf),
+                observer: opening.observer,
+            };
+            return Groupcast::open(config.clone(), options).await;
+        };
+        let setups = crate::run::connections(config).await?;
+        let store = Arc::new(SqliteStore::open(&config.store_path).await?);
+        let (engine, plugin) = (Arc::clone(engine), Arc::clone(plugin));
+        Ok(Groupcast::with_plugin(
+            setups,
+            store,
+            engine,
+            plugin,
+            opening.observer,
+        ))
+    }
+}
 
 #[async_trait]
 impl Surroundings for Host {
     async fn open(&self, opening: Opening<'_>) -> Result<Arc<dyn Operations>, Problem> {
-        let (groupcast, _) = open(opening).await?;
+        let (groupcast, _) = self.opened(opening).await?;
         Ok(groupcast)
     }
 
     async fn serve(&self, opening: Opening<'_>, cancel: &CancellationToken) -> Result<Exit, Problem> {
-        let (groupcast, config) = open(opening).await?;
-        super::serve::serve(groupcast, &config, cancel).await
+        let named = opening.connection.map(ToOwned::to_owned);
+        let (groupcast, config) = self.opened(opening).await?;
+        let connections = groupcast
+            .resolve(named.as_deref())
+            .map_err(|unknown| Problem::refused(unknown.to_string()))?;
+        super::serve::serve(groupcast, &config, &connections, cancel).await
     }
 
     async fn secrets(&self, config: &Path) -> Result<Box<dyn SecretStore>, Problem> {
@@ -74,9 +121,10 @@ impl Surroundings for Host {
     async fn simulators(
         &self,
         arguments: &SimulatorsArguments,
+        json: bool,
         cancel: &CancellationToken,
     ) -> Result<Exit, Problem> {
-        crate::sandbox::run_simulators(arguments, false, cancel).await
+        crate::sandbox::run_simulators(arguments, json, cancel).await
     }
 
     fn confirm(&self, question: &str) -> Option<bool> {
@@ -114,21 +162,6 @@ impl Surroundings for Host {
 
 fn load(path: &Path) -> Result<Config, Problem> {
     Config::load(path).map_err(|error| Problem::refused(error.to_string()))
-}
-
-async fn open(opening: Opening<'_>) -> Result<(Arc<Groupcast>, Config), Problem> {
-    let config = load(opening.config)?;
-    let options = OpenOptions {
-        plugin: opening.plugin.map(Path::to_path_buf),
-        observer: opening.observer,
-    };
-    let groupcast = Groupcast::open(config.clone(), options)
-        .await
-        .map_err(|error| match error {
-            OpenError::Store(_) => Problem::failed(error.to_string()),
-            OpenError::Plugin(_) | OpenError::Setup(_) => Problem::refused(error.to_string()),
-        })?;
-    Ok((Arc::new(groupcast), config))
 }
 
 /// The encrypted secrets of a configuration.

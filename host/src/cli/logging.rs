@@ -11,9 +11,10 @@ use super::arguments::Shared;
 use super::progress::Progress;
 
 /// Starts the log. `GROUPCAST_LOG` overrides `--verbose`, in the syntax of tracing's filters, such as
-/// `groupcast::egress=debug`.
-pub fn start(shared: &Shared, progress: Arc<Progress>) {
-    let usual = match (shared.quiet, shared.verbose) {
+/// `groupcast::egress=debug`. Where the log is all that the command has to say (`serve`), it says what it does even
+/// unasked.
+pub fn start(shared: &Shared, is_output: bool, progress: Arc<Progress>) {
+    let usual = match (shared.quiet, shared.verbose.max(u8::from(is_output))) {
         (true, _) => "error",
         (false, 0) => "warn",
         (false, 1) => "warn,groupcast=info",

@@ -7,7 +7,7 @@ mod commands;
 pub mod documents;
 pub mod exit;
 mod facade;
-mod host;
+pub mod host;
 mod logging;
 pub mod operations;
 pub mod problem;
@@ -54,7 +54,8 @@ pub fn main() -> ExitCode {
     let serving = matches!(command_line.command, Command::Serve | Command::Simulators(_));
     let manner = Manner::fitting(command_line.shared.quiet, serving);
     let progress = Arc::new(Progress::new(manner, command_line.shared.verbose));
-    logging::start(&command_line.shared, Arc::clone(&progress));
+    let log_is_output = matches!(command_line.command, Command::Serve);
+    logging::start(&command_line.shared, log_is_output, Arc::clone(&progress));
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -69,7 +70,7 @@ pub fn main() -> ExitCode {
         tokio::spawn(listen_for_signals(cancel.clone(), Arc::clone(&progress)));
         run(
             &command_line,
-            &host::Host,
+            &host::Host::default(),
             cancel,
             progress,
             &mut anstream::stdout(),

@@ -144,7 +144,10 @@ fn importance(level: LogLevel) -> u8 {
 fn phase(name: &str) -> String {
     match name {
         "reading-source" => "reading JumpCloud".to_owned(),
+        "source-members" => "reading members in JumpCloud, group".to_owned(),
         "reading-target" => "reading the directory".to_owned(),
+        "target-members" => "reading members in the directory, group".to_owned(),
+        "target-users" => "reading people in the directory".to_owned(),
         other => shown(other),
     }
 }
@@ -168,6 +171,11 @@ fn draw(bar: &ProgressBar, connection: &ConnectionName, event: &Event) {
     bar.tick();
 }
 
+/// Whether a message is a vendor's ID and nothing else, which tells a person nothing.
+fn is_id(message: &str) -> bool {
+    message.len() >= 16 && message.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
 /// A step as a plain line.
 fn line(connection: &ConnectionName, event: &Event) -> String {
     let mut text = format!("{}: {}", shown(&connection.to_string()), phase(&event.phase));
@@ -176,7 +184,7 @@ fn line(connection: &ConnectionName, event: &Event) -> String {
         None if event.done > 0 => text.push_str(&format!(" {}", grouped(event.done))),
         None => {}
     }
-    if !event.message.is_empty() {
+    if !event.message.is_empty() && !is_id(&event.message) {
         text.push_str(&format!(" ({})", shown(&event.message)));
     }
     text
@@ -252,6 +260,12 @@ mod tests {
         assert_eq!(
             line(&google, &step),
             "default/google: reading JumpCloud 1,200 of 48,000 (members\\u{1b}[2J)"
+        );
+        step.phase = "source-members".to_owned();
+        step.message = "0aed0b8b31d1ef7271c9cdc8".to_owned();
+        assert_eq!(
+            line(&google, &step),
+            "default/google: reading members in JumpCloud, group 1,200 of 48,000"
         );
         assert_eq!(
             line(&google, &event("planning", 0, None)),

@@ -56,13 +56,14 @@ impl Runner for Syncs {
     }
 }
 
-/// Serves until `stop`; then no new run begins, those under way end before their next write, and it returns.
+/// Serves these connections until `stop`; then no new run begins, those under way end before their next write, and it returns.
 ///
 /// # Errors
 /// If no connection has a schedule, or one cannot be set.
 pub(super) async fn serve(
     groupcast: Arc<Groupcast>,
     config: &Config,
+    connections: &[ConnectionId],
     stop: &CancellationToken,
 ) -> Result<Exit, Problem> {
     let runs: Arc<dyn RunStore> = Arc::clone(groupcast.store()) as Arc<dyn RunStore>;
@@ -74,6 +75,9 @@ pub(super) async fn serve(
     );
     let mut scheduled = 0u32;
     for connection in config.connections() {
+        if !connections.contains(&connection.id) {
+            continue;
+        }
         scheduled += u32::from(connection.schedule.is_some());
         engine
             .put_schedule(&connection.id, connection.schedule.clone())

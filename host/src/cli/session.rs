@@ -42,6 +42,7 @@ impl Session<'_> {
         Opening {
             config: &self.shared.config,
             plugin: self.shared.plugin.as_deref(),
+            connection: self.shared.connection.as_deref(),
             observer: self.progress.clone(),
         }
     }

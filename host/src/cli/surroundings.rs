@@ -20,6 +20,8 @@ pub struct Opening<'a> {
     pub config: &'a Path,
     /// A component file instead of the built-in one.
     pub plugin: Option<&'a Path>,
+    /// The one connection that is meant; all where none is named.
+    pub connection: Option<&'a str>,
     /// Who watches.
     pub observer: Arc<dyn Observer>,
 }
@@ -53,10 +55,11 @@ pub trait Surroundings: Send + Sync {
         observer: Arc<dyn Observer>,
         cancel: &CancellationToken,
     ) -> Result<Exit, Problem>;
-    /// The simulators.
+    /// The simulators; `json` says where they are as one document.
     async fn simulators(
         &self,
         arguments: &SimulatorsArguments,
+        json: bool,
         cancel: &CancellationToken,
     ) -> Result<Exit, Problem>;
     /// Asks yes or no; none where nobody can be asked.

@@ -11,7 +11,10 @@ use super::secret_source::looks_like_secret;
 #[non_exhaustive]
 pub enum ConfigError {
     /// The file cannot be read.
-    #[error("the configuration {path} cannot be read: {source}", path = .path.display())]
+    #[error(
+        "the configuration {path} cannot be read: {source}; name a file that is there and that you may read, with \
+         --config FILE or GROUPCAST_CONFIG", path = .path.display()
+    )]
     Unreadable {
         /// The file.
         path: PathBuf,

@@ -77,7 +77,7 @@ impl ServiceAccount {
         })?;
         if !subject.contains('@') {
             return Err(unusable(
-                "no administrator to act as is configured; set google.subject to the address of one with the role \
+                "no administrator to act as is configured; set google.admin to the address of one with the role \
                  Groups Admin",
             ));
         }
@@ -145,7 +145,7 @@ fn explain(
     let (kind, fix) = match refusal.error.as_str() {
         "invalid_grant" if words.contains("invalid email or user id") => (
             CredentialErrorKind::Scope,
-            format!("{subject} is no user of the domain; set google.subject to an administrator's primary address"),
+            format!("{subject} is no user of the domain; set google.admin to an administrator's primary address"),
         ),
         "invalid_grant" if words.contains("iat") || words.contains("exp") || words.contains("reasonable timeframe") => (
             CredentialErrorKind::ClockSkew,
@@ -161,7 +161,7 @@ fn explain(
         ),
         "invalid_request" if words.contains("impersonation") => (
             CredentialErrorKind::Scope,
-            format!("{subject} is no address that can be acted as; set google.subject to an administrator's primary address"),
+            format!("{subject} is no address that can be acted as; set google.admin to an administrator's primary address"),
         ),
         "unauthorized_client" | "access_denied" | "invalid_scope" => (CredentialErrorKind::Scope, delegation),
         "internal_failure" => (
@@ -206,7 +206,7 @@ mod tests {
                 "invalid_grant",
                 "Invalid email or User ID",
                 CredentialErrorKind::Scope,
-                "google.subject",
+                "google.admin",
             ),
             (
                 "invalid_grant",
@@ -248,7 +248,7 @@ mod tests {
                 "invalid_request",
                 "Invalid impersonation prn email address.",
                 CredentialErrorKind::Scope,
-                "google.subject",
+                "google.admin",
             ),
             (
                 "internal_failure",

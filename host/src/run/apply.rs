@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use groupcast_guest::plan::part::{Operation, Part};
 use tokio_util::sync::CancellationToken;
@@ -10,10 +11,10 @@ use super::ConnectionName;
 use super::groupcast::Groupcast;
 use super::host::{Access, ApprovedIntents};
 use super::lease::HeldLease;
-use super::outcome::{ApplyOutcome, OperationOutcome, RunFailure, Selection};
+use super::outcome::{ApplyOutcome, OperationOutcome, RunFailure, RunFailureKind, Selection};
 use super::setup::ConnectionSetup;
 use crate::egress::learned::ApprovedOperations;
-use crate::egress::permit::{OpenIntents, RunPermit};
+use crate::egress::permit::{OpenIntents, PermitRefusal, RunPermit};
 use crate::egress::policy::Phase;
 use crate::plugin::{RunServices, Usage};
 use crate::store::{Mode, OutcomeQuery, Parts, PlanQuery, PlanRecord, RunKind, RunResult};
@@ -35,13 +36,16 @@ impl Groupcast {
         cancel: &CancellationToken,
     ) -> Result<ApplyOutcome, RunFailure> {
         let setup = self.setup(connection)?;
-        if !setup.settings.managed {
+        let managed = setup.switch.is_on();
+        self.store.see_managed(&setup.id, managed).await?;
+        if !managed {
             return Err(RunFailure::refused(format!(
                 "group management is switched off for {connection}; set `managed = true` in the configuration, \
                  plan again and approve the plan"
             )));
         }
         let record = self.find_plan(setup, hash).await?;
+        self.refuse_risk(setup, &record).await?;
         let record = self.approved(setup, record, &selection).await?;
         let approved = self
             .store
@@ -86,10 +90,17 @@ impl Groupcast {
                 .iter()
                 .map(|(group, operation)| (group.clone(), operation.to_json())),
         ));
-        let managed = Arc::new(AtomicBool::new(setup.settings.managed));
+        // Off once is off for this run: being switched on again is a plan to approve (R38), not a run to go on.
+        let managed = Arc::new(AtomicBool::new(true));
+        let (switch, latch) = (Arc::clone(&setup.switch), Arc::clone(&managed));
         let permit = RunPermit {
             lease: Arc::clone(&lease.fresh),
-            managed: Arc::new(move || managed.load(Ordering::SeqCst)),
+            managed: Arc::new(move || {
+                if !switch.is_on() {
+                    latch.store(false, Ordering::SeqCst);
+                }
+                latch.load(Ordering::SeqCst)
+            }),
             cancelled: cancel.clone(),
             approved: Arc::new(ApprovedOperations::new(
                 operations.into_iter().map(|(_, operation)| operation),
@@ -109,12 +120,17 @@ impl Groupcast {
             .sandbox(setup)
             .apply(&self.plugin, services, cancel.clone(), &asked)
             .await;
-        // The call has ended and with it every request of this run: the directory can be given back.
+        // The call has ended, and with it every request of this run, unless it was cancelled: then one may still be on
+        // the wire. The directory is given back once the last has let go, or runs out by itself.
         drop(host);
-        if let Some(lease) = Arc::into_inner(lease) {
+        if let Some(lease) = alone(lease, setup.egress_limits.request_timeout).await {
             lease.release().await;
         }
         let outcomes = self.outcomes(setup, &run).await?;
+        let was_switched_off = !managed.load(Ordering::SeqCst);
+        if was_switched_off {
+            self.store.see_managed(&setup.id, false).await?;
+        }
         match result {
             Ok((report, usage)) => {
                 self.store
@@ -153,15 +169,17 @@ impl Groupcast {
                 })
             }
             Err(error) => {
-                let mut failure = Self::failure(error, &recorder);
-                self.end(
-                    &run,
-                    RunResult::Failed,
-                    &failure.to_string(),
-                    &recorder,
-                    Usage::default(),
-                )
-                .await;
+                let mut failure = if was_switched_off {
+                    RunFailure::refused(format!("{connection}: {}", PermitRefusal::NotManaged))
+                } else {
+                    Self::failure(error, &recorder)
+                };
+                let end = match failure.kind {
+                    RunFailureKind::Refused => RunResult::Refused,
+                    RunFailureKind::Failed => RunResult::Failed,
+                };
+                self.end(&run, end, &failure.to_string(), &recorder, Usage::default())
+                    .await;
                 let done = outcomes
                     .iter()
                     .filter(|outcome| outcome.settlement.is_some())
@@ -175,6 +193,42 @@ impl Groupcast {
                 Err(failure)
             }
         }
+    }
+
+    /// R34: a connection that is being enabled writes nothing while bound groups have no email, unless somebody has
+    /// accepted what the vendor warns of.
+    async fn refuse_risk(&self, setup: &ConnectionSetup, record: &PlanRecord) -> Result<(), RunFailure> {
+        let enabling = self.store.connection(&setup.id).await?.mode == Mode::PlanOnly;
+        if !enabling || setup.settings.acknowledge {
+            return Ok(());
+        }
+        let at_risk: Vec<String> = self
+            .stored(setup, record)
+            .await?
+            .parts
+            .iter()
+            .filter(|part| part.warnings.iter().any(|warning| warning.code == "at-risk"))
+            .map(|part| match part.group.users {
+                Some(1) => format!("“{}” (1 person)", part.group.name),
+                Some(users) => format!("“{}” ({users} people)", part.group.name),
+                None => format!("“{}” (people not counted)", part.group.name),
+            })
+            .collect();
+        if at_risk.is_empty() {
+            return Ok(());
+        }
+        Err(RunFailure::refused(format!(
+            "{} is being enabled, and {} bound to it without an email: {}. JumpCloud warns that these people can be \
+             suspended. Give the groups an email or unbind them, then plan again; or set `acknowledge = true` to go on \
+             all the same",
+            setup.id,
+            if at_risk.len() == 1 {
+                "a group is"
+            } else {
+                "groups are"
+            },
+            at_risk.join(", ")
+        )))
     }
 
     async fn end_refused(&self, run: &str, failure: &RunFailure) {
@@ -290,5 +344,19 @@ impl Groupcast {
                 });
             }
         }
+    }
+}
+
+/// The value once nobody else holds it; none where that takes longer than `patience`.
+async fn alone<T>(mut shared: Arc<T>, patience: Duration) -> Option<T> {
+    const STEP: Duration = Duration::from_millis(5);
+    let begun = Instant::now();
+    loop {
+        match Arc::try_unwrap(shared) {
+            Ok(value) => return Some(value),
+            Err(_) if begun.elapsed() > patience => return None,
+            Err(still) => shared = still,
+        }
+        tokio::time::sleep(STEP).await;
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use groupcast_guest::engine::{Explanation, Finding, Question, Run, Severity, SourceEnd, TargetEnd};
 use groupcast_guest::plan::part::Part;
+use groupcast_guest::settings::Settings;
 use rand::Rng;
 use tokio::sync::Mutex as AsyncMutex;
 use tokio_util::sync::CancellationToken;
@@ -207,7 +208,11 @@ impl Groupcast {
     }
 
     pub(super) fn run_of(&self, setup: &ConnectionSetup, id: &str) -> Result<Run, RunFailure> {
-        let settings = serde_json::to_string(&setup.settings).map_err(|error| {
+        let settings = Settings {
+            managed: setup.switch.is_on(),
+            ..setup.settings.clone()
+        };
+        let settings = serde_json::to_string(&settings).map_err(|error| {
             RunFailure::failed(format!("the settings of {} cannot be written: {error}", setup.id))
         })?;
         Ok(Run {
@@ -300,6 +305,12 @@ impl Groupcast {
             (RunError::Failed(failure), Some(refusal)) if failure.kind == FailureKind::Denied => {
                 let mut told = RunFailure::of_failure(failure);
                 told.message = refusal;
+                told
+            }
+            // The component makes something else of a refusal when writes were on their way; the reason must not be lost.
+            (RunError::Failed(failure), Some(refusal)) => {
+                let mut told = RunFailure::of_failure(failure);
+                told.message = format!("{} (refused by this host: {refusal})", told.message);
                 told
             }
             (error, _) => error.into(),
@@ -402,7 +413,7 @@ impl Groupcast {
         cancel: &CancellationToken,
     ) -> Result<PlanOutcome, RunFailure> {
         let setup = self.setup(connection)?;
-        self.store.see_managed(&setup.id, setup.settings.managed).await?;
+        self.store.see_managed(&setup.id, setup.switch.is_on()).await?;
         let run = self.start(setup, RunKind::Plan, None).await?;
         let access = Access::Plan {
             staged: AsyncMutex::default(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Mutex;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::egress::permit::{Lease as Fresh, SystemBootClock};
 use crate::store::{DirectoryKey, Lease, LeaseAnswer, Store};
@@ -22,7 +22,8 @@ pub(super) struct HeldLease {
     pub(super) fresh: Arc<Fresh>,
     lease: Arc<Mutex<Lease>>,
     store: Arc<dyn Store>,
-    stop: CancellationToken,
+    /// Ends the renewal, also where the run's future is dropped: what nobody gives back must run out by itself.
+    stop: DropGuard,
     renewal: tokio::task::JoinHandle<()>,
 }
 
@@ -62,7 +63,7 @@ impl HeldLease {
             fresh,
             lease,
             store,
-            stop,
+            stop: stop.drop_guard(),
             renewal,
         })
     }
@@ -74,7 +75,7 @@ impl HeldLease {
 
     /// Gives the directory back. Only once no request is on the wire.
     pub(super) async fn release(self) {
-        self.stop.cancel();
+        drop(self.stop);
         let _ = self.renewal.await;
         self.fresh.lost();
         let lease = self.lease.lock().await.clone();

@@ -11,6 +11,7 @@ mod observer;
 mod outcome;
 mod recorder;
 mod setup;
+mod switch;
 mod undo;
 
 pub use groupcast::{Groupcast, OpenError, OpenOptions, UnknownConnection};
@@ -21,6 +22,7 @@ pub use outcome::{
 };
 pub use recorder::{RequestCounts, VendorCounts};
 pub use setup::{ConnectionSetup, SetupError, connections};
+pub use switch::ManagedSwitch;
 
 /// A connection's name: `tenant/connection`.
 pub type ConnectionName = crate::store::ConnectionId;

@@ -40,9 +40,7 @@ pub struct StoredPlan {
 impl StoredPlan {
     /// Whether applying it would change anything: at the vendor, or in the ledger.
     pub fn has_work(&self) -> bool {
-        self.parts
-            .iter()
-            .any(|part| part.has_writes() || !part.notes.is_empty())
+        self.parts.iter().any(Part::has_work)
     }
 
     /// Whether anything waits for approval that an approval can release.

@@ -7,6 +7,7 @@ use groupcast_guest::settings::Settings;
 use jsonwebtoken::Algorithm;
 use secrecy::ExposeSecret;
 
+use super::switch::ManagedSwitch;
 use crate::config::{Config, Connection, EntraCredential, JumpCloudCredential, SecretSource, Target, Tenant};
 use crate::credentials::token::{CachedToken, TokenEndpoint};
 use crate::credentials::{Credential, CredentialSource, TenantCredentials, entra, google, jumpcloud};
@@ -38,6 +39,8 @@ pub struct ConnectionSetup {
     pub target_base_url: String,
     /// The component's settings.
     pub settings: Settings,
+    /// Whether it is managed at this moment (R36); `settings.managed` is what the configuration said at start-up.
+    pub switch: Arc<ManagedSwitch>,
     /// Places that requests may go to.
     pub bases: Vec<Base>,
     /// Requests that are granted.
@@ -171,6 +174,11 @@ pub async fn connections(config: &Config) -> Result<Vec<ConnectionSetup>, SetupE
                 directory: connection.directory.clone(),
                 source_base_url: trimmed(&tenant.jumpcloud.base_url),
                 target_base_url: trimmed(target_base_url),
+                switch: Arc::new(ManagedSwitch::new(
+                    &config.path,
+                    connection.id.clone(),
+                    connection.settings().managed,
+                )),
                 settings: connection.settings(),
                 bases,
                 rules: rules.clone(),

@@ -1,13 +1,17 @@
 //! `undo`: what a run did, turned round, as a plan that is shown and approved like any other (R45).
 
+use std::collections::BTreeMap;
+
 use groupcast_guest::engine::PlanSummary;
-use groupcast_guest::plan::part::{Operation, Part};
+use groupcast_guest::ledger::BindingDetails;
+use groupcast_guest::plan::part::{GroupRef, Operation, Part};
 use groupcast_guest::plan::undo::undo_parts;
 use tokio_util::sync::CancellationToken;
 
 use super::groupcast::Groupcast;
 use super::outcome::{PlanOutcome, RunFailure};
 use super::recorder::RequestCounts;
+use super::setup::ConnectionSetup;
 use crate::plugin::Usage;
 use crate::store::{Mode, NewPlan, RunEnd, RunKind, RunResult};
 
@@ -42,6 +46,7 @@ impl Groupcast {
                 applied.push((outcome.group, operation));
             }
         }
+        self.name_created(setup, &mut applied).await?;
         if applied.is_empty() {
             return Err(nothing());
         }
@@ -98,6 +103,52 @@ impl Groupcast {
             requests: RequestCounts::default(),
             usage: Usage::default(),
         })
+    }
+}
+
+impl Groupcast {
+    /// Operations in a group that the run created name it by its key; to another run only its ID says anything.
+    async fn name_created(
+        &self,
+        setup: &ConnectionSetup,
+        applied: &mut [(String, Operation)],
+    ) -> Result<(), RunFailure> {
+        let mut created: BTreeMap<(String, String), String> = BTreeMap::new();
+        let mut after = None;
+        loop {
+            let page = self
+                .store
+                .bindings(&setup.directory_key, after.as_deref())
+                .await?;
+            for binding in page.items {
+                // The component's own notes; what does not read names nothing.
+                let notes: BindingDetails = serde_json::from_str(&binding.details).unwrap_or_default();
+                for (target, key) in notes.moving_from {
+                    created.insert((binding.group.clone(), key), target);
+                }
+                if let Some(target) = binding.target {
+                    created.insert((binding.group, binding.key), target);
+                }
+            }
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        for (group, operation) in applied {
+            let reference = match operation {
+                Operation::CreateGroup { .. } => continue,
+                Operation::UpdateGroup { group, .. }
+                | Operation::AddMember { group, .. }
+                | Operation::RemoveMember { group, .. } => group,
+            };
+            if let GroupRef::New(key) = reference
+                && let Some(target) = created.get(&(group.clone(), key.clone()))
+            {
+                *reference = GroupRef::Id(target.clone());
+            }
+        }
+        Ok(())
     }
 }
 

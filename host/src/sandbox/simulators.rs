@@ -117,6 +117,7 @@ fn describe_json(running: &Simulators, folder: &Folder) -> String {
     let at = running.addresses();
     let file = |name: &str| (!at.ca_pem.is_empty()).then(|| folder.path().join(name));
     let document = json!({
+        "format": "groupcast/simulators/1",
         "jumpcloud": at.jumpcloud,
         "google": at.google,
         "google_token": at.google_token,

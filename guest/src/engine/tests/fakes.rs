@@ -291,6 +291,7 @@ impl Target {
             }),
             message: String::new(),
             created,
+            uncertain: false,
         };
         let mut groups = self.groups.borrow_mut();
         let applied = match &write.operation {
@@ -435,6 +436,7 @@ impl TargetDirectory for Guarded<'_> {
                         answer: None,
                         message: "the host let nothing through".to_owned(),
                         created: None,
+                        uncertain: false,
                     };
                 }
                 // The host's permit: what is written was intended, and approved.

@@ -4,7 +4,7 @@ use super::lab::*;
 use crate::plan::model::Role;
 use crate::plan::part::{GroupState, Part};
 use crate::plan::{fingerprint, what_moved};
-use crate::settings::Limit;
+use crate::settings::{DriftPolicy, Limit};
 
 const TARGET: &str = "id-sales@example.com";
 
@@ -107,6 +107,39 @@ fn r43_limits_on_adds_hold_adds() {
     let part = lab.part();
     assert_eq!(part.operations.len(), 1, "the group itself is created");
     assert_eq!(part.held.len(), 3);
+}
+
+#[test]
+fn r43_a_takeover_that_would_take_people_out_waits_as_a_whole_and_its_notes_with_it() {
+    let mut lab = Lab::addressed(&["u1", "u2"]);
+    lab.settings.policy = DriftPolicy::Authoritative;
+    lab.shelve(
+        "found",
+        "sales@example.com",
+        "Old name",
+        vec![member("p1"), member("p9")],
+    );
+    let mut part = lab.part();
+    assert_eq!(
+        (part.state, part.operations.len()),
+        (GroupState::Held, 0),
+        "{part:#?}"
+    );
+    assert!(!part.has_work() && !part.notes.is_empty());
+    assert!(
+        held(&part).iter().all(|(_, code)| *code == "takeover"),
+        "{part:#?}"
+    );
+
+    // Approved, it is the same takeover: nothing has moved by it.
+    let before = part.fingerprint.clone();
+    part.operations = part.held.drain(..).map(|held| held.operation).collect();
+    assert_eq!(print(&lab, &part), before);
+    assert!(part.has_work());
+
+    // A takeover that takes nobody out needs no word.
+    lab.settings.policy = DriftPolicy::Managed;
+    assert!(lab.part().has_work());
 }
 
 fn print(lab: &Lab, part: &Part) -> String {

@@ -13,6 +13,9 @@ use crate::cli::render;
 use crate::cli::render::plan::Totals;
 use crate::cli::session::{Session, problem};
 
+/// How many runs are looked through for those of one connection.
+const REMEMBERED_RUNS: usize = 10_000;
+
 /// `check`.
 pub async fn check(session: &mut Session<'_>) -> Result<Exit, Problem> {
     let operations = session.open().await?;
@@ -149,9 +152,16 @@ pub async fn runs(session: &mut Session<'_>, arguments: &RunsArguments) -> Resul
     let operations = session.open().await?;
     let connections = session.connections(operations.as_ref())?;
     let limit = usize::try_from(arguments.limit).unwrap_or(usize::MAX);
-    let mut records = operations.runs(limit).await?;
+    // The limit counts what is shown, so other connections' runs must not use it up.
+    let asked = if session.shared.connection.is_some() {
+        REMEMBERED_RUNS.max(limit)
+    } else {
+        limit
+    };
+    let mut records = operations.runs(asked).await?;
     if session.shared.connection.is_some() {
         records.retain(|record| connections.contains(&record.connection));
+        records.truncate(limit);
     }
     if session.shared.json {
         session.document(&RunsDocument {

@@ -37,6 +37,10 @@ pub async fn execute(session: &mut Session<'_>, command: &Command) -> Result<Exi
                 .serve(session.opening(), &session.cancel)
                 .await
         }
+        Command::Sandbox(_) if session.shared.json => Err(Problem::refused(
+            "the sandbox tells a story, which has no JSON form; for programs, `groupcast simulators --json` serves the \
+             same simulated vendors",
+        )),
         Command::Sandbox(arguments) => {
             let observer = session.progress.clone();
             session
@@ -44,6 +48,11 @@ pub async fn execute(session: &mut Session<'_>, command: &Command) -> Result<Exi
                 .sandbox(arguments, observer, &session.cancel)
                 .await
         }
-        Command::Simulators(arguments) => session.surroundings.simulators(arguments, &session.cancel).await,
+        Command::Simulators(arguments) => {
+            session
+                .surroundings
+                .simulators(arguments, session.shared.json, &session.cancel)
+                .await
+        }
     }
 }

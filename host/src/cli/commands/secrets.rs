@@ -34,6 +34,12 @@ pub async fn secrets(session: &mut Session<'_>, command: &SecretsCommand) -> Res
             let names = store.list().await?;
             let text: String = names.iter().map(|name| format!("{name}\n")).collect();
             session.text(&text)?;
+            if names.is_empty() {
+                // Not a name, so not where names are piped from.
+                session
+                    .errors
+                    .write_all(b"No secret is stored; `groupcast secrets set NAME` stores one.\n")?;
+            }
         }
         SecretsCommand::List => {}
     }

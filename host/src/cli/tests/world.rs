@@ -550,7 +550,12 @@ impl Surroundings for FakeSurroundings {
         Ok(Exit::Done)
     }
 
-    async fn simulators(&self, _: &SimulatorsArguments, _: &CancellationToken) -> Result<Exit, Problem> {
+    async fn simulators(
+        &self,
+        _: &SimulatorsArguments,
+        _: bool,
+        _: &CancellationToken,
+    ) -> Result<Exit, Problem> {
         Ok(Exit::Done)
     }
 
