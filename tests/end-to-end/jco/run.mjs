@@ -5,7 +5,7 @@
 // answer: { hash, parts: [...], summary, report, ledger: { bindings, memberships } } or { error }
 //
 // NODE_EXTRA_CA_CERTS names the certificate to trust beside the system's own.
-import { transpile } from "@bytecodealliance/jco-transpile";
+import { transpileBytes } from "@bytecodealliance/jco-transpile";
 import { mkdtemp, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { text } from "node:stream/consumers";
@@ -15,7 +15,7 @@ import { Worker } from "node:worker_threads";
 const here = dirname(fileURLToPath(import.meta.url));
 const job = JSON.parse(await text(process.stdin));
 
-const { files } = await transpile(await readFile(job.component), {
+const { files } = await transpileBytes(await readFile(job.component), {
   name: "groupcast",
   instantiation: { tag: "sync" },
   noTypescript: true,
