@@ -12,7 +12,7 @@
 use groupcast_simulation::story::{Told, tell};
 use groupcast_simulation::truth::Target;
 
-const USUAL: std::ops::Range<u64> = 0..5_000;
+const USUAL: std::ops::Range<u64> = 0..1_500;
 
 fn seeds() -> std::ops::Range<u64> {
     let Ok(text) = std::env::var("GROUPCAST_SEEDS") else {

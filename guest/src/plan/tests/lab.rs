@@ -310,8 +310,10 @@ impl Lab {
         parts
     }
 
-    /// Applies the first `count` operations of a part; the notes as well where that was all of them.
+    /// Applies the first `count` operations of a part; the notes as well where that was all of them. A takeover that
+    /// waits for a word gets it.
     pub fn apply(&mut self, part: &Part, count: usize) {
+        let part = &taken_over(part);
         let group = &part.group.id;
         for operation in part.operations.iter().take(count) {
             self.write(group, operation, part);
@@ -501,6 +503,19 @@ pub fn removal(operation: &Operation) -> Option<(String, &str, RemovalReason)> {
         } => Some((Lab::resolve(group), principal.as_str(), *why)),
         _ => None,
     }
+}
+
+/// The part once somebody has approved its takeover.
+pub fn taken_over(part: &Part) -> Part {
+    let mut part = part.clone();
+    let (takeover, stays): (Vec<_>, Vec<_>) = part
+        .held
+        .into_iter()
+        .partition(|held| held.reason.code == crate::plan::part::TAKEOVER);
+    part.held = stays;
+    part.operations
+        .extend(takeover.into_iter().map(|held| held.operation));
+    part
 }
 
 /// What is held: principal ID and the reason's code.

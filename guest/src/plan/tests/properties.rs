@@ -306,7 +306,8 @@ proptest! {
         story in story(), cut in 0usize..12, notes_first in any::<bool>(),
     ) {
         let start = tell(&story);
-        for (index, part) in start.plan().iter().enumerate() {
+        for (index, part) in start.plan().iter().map(taken_over).enumerate() {
+            let part = &part;
             let mut lab = start.clone();
             if notes_first {
                 lab.apply_notes(part);

@@ -36,8 +36,6 @@ pub struct Ended {
     pub out: String,
     /// Standard error.
     pub errors: String,
-    /// How long it took.
-    pub took: Duration,
 }
 
 /// A program at work.
@@ -108,7 +106,6 @@ fn called(folder: &Path, words: &[String], stop: CancellationToken) -> Ended {
     let host = Host::with_component(engine, plugin);
     let progress = Arc::new(Progress::new(Manner::Silent, 0));
     let (mut out, mut errors) = (Vec::new(), Vec::new());
-    let started = Instant::now();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -127,7 +124,6 @@ fn called(folder: &Path, words: &[String], stop: CancellationToken) -> Ended {
         code: Some(i32::from(exit.code())),
         out: plain(&out),
         errors: plain(&errors),
-        took: started.elapsed(),
     }
 }
 
@@ -282,12 +278,10 @@ impl Running {
             );
             std::thread::sleep(Duration::from_millis(5));
         };
-        let took = self.started.elapsed();
         Ended {
             code: status.code(),
             out: self.out.whole(),
             errors: self.errors.whole(),
-            took,
         }
     }
 }

@@ -165,10 +165,8 @@ async fn r7_a_wrong_credential_is_named_with_its_fix() {
     }
     // What is no key at all is refused before anybody is asked.
     lab.simulators.clear_requests();
-    for (file, words) in [("google-key.json", ["google", "JSON"])] {
-        write(folder, file, "hunter2");
-        call(folder, &["plan"]).code(3).says(&words);
-    }
+    write(folder, "google-key.json", "hunter2");
+    call(folder, &["plan"]).code(3).says(&["google", "JSON"]);
     assert_eq!(lab.simulators.requests(), []);
     assert_eq!(lab.all_writes(), Vec::<String>::new());
 }
