@@ -53,6 +53,17 @@ impl Transport for Imports {
     }
 }
 
+/// Why nothing was sent, for a person; the host says more where it knows more.
+fn unreached(code: &ErrorCode) -> &'static str {
+    match code {
+        ErrorCode::DnsTimeout | ErrorCode::DnsError(_) => "its name could not be resolved",
+        ErrorCode::TlsProtocolError | ErrorCode::TlsCertificateError | ErrorCode::TlsAlertReceived(_) => {
+            "no trusted connection came to be"
+        }
+        _ => "no connection came to be",
+    }
+}
+
 /// Whether a request that failed can have taken effect decides whether it may be repeated.
 fn transport_error(error: wstd::http::Error) -> TransportError {
     let Some(code) = error.downcast_ref::<ErrorCode>() else {
@@ -71,7 +82,7 @@ fn transport_error(error: wstd::http::Error) -> TransportError {
         | ErrorCode::ConnectionLimitReached
         | ErrorCode::TlsProtocolError
         | ErrorCode::TlsCertificateError
-        | ErrorCode::TlsAlertReceived(_) => TransportError::NotSent(code.to_string()),
+        | ErrorCode::TlsAlertReceived(_) => TransportError::NotSent(unreached(code).to_owned()),
         ErrorCode::HttpRequestUriInvalid
         | ErrorCode::HttpRequestHeaderSize(_)
         | ErrorCode::HttpRequestBodySize(_)

@@ -83,7 +83,8 @@ Example:
     ///
     /// The plan is stored under its hash, so that `apply --plan HASH` does exactly what was shown.
     #[command(after_help = "\
-Ends with 0 where everything is in step, with 2 where changes are pending or held.
+Ends with 0 where everything is in step, with 2 where changes are pending or held,
+with 4 where something could not be read.
 
 Example:
   groupcast plan
@@ -103,7 +104,8 @@ Example:
     ///
     /// What is over a limit is held. A connection in plan-only mode, as each new one is, only plans.
     #[command(after_help = "\
-Ends with 2 where something is left to approve.
+Ends with 2 where something is left to approve, with 4 where something could not be
+read or written.
 
 Example:
   groupcast sync

@@ -162,6 +162,8 @@ pub struct TotalsEntry {
     pub approvable: u64,
     /// People waiting.
     pub waiting: u64,
+    /// Groups that could not be read whole.
+    pub frozen: u64,
 }
 
 impl From<PlanOutcome> for PlanEntry {
@@ -183,6 +185,7 @@ impl From<PlanOutcome> for PlanEntry {
                 held: totals.held,
                 approvable: totals.approvable,
                 waiting: totals.waiting,
+                frozen: totals.frozen,
             },
             parts: outcome.plan.parts,
         }

@@ -20,6 +20,13 @@ impl Runner for Syncs {
     async fn run(&self, connection: &ConnectionId, trigger: Trigger, cancel: CancellationToken) -> RunEnd {
         tracing::info!(%connection, ?trigger, "sync begins");
         let end = match self.0.sync(connection, &cancel).await {
+            Ok(SyncOutcome::Nothing(plan) | SyncOutcome::Applied { plan, .. }) if plan.plan.frozen() > 0 => {
+                let frozen = plan.plan.frozen();
+                let message = format!(
+                    "{frozen} groups could not be read whole and were left alone; `groupcast plan` says why"
+                );
+                RunEnd::new(RunResult::Failed, message)
+            }
             Ok(SyncOutcome::Nothing(_)) => RunEnd::new(RunResult::Done, "source and target are in step"),
             Ok(SyncOutcome::Planned { why, .. }) => RunEnd::new(RunResult::ChangesPending, why),
             Ok(SyncOutcome::Applied { apply, .. }) => {

@@ -191,10 +191,16 @@ impl Connections {
             .enable_all_versions()
             .wrap_connector(dialer);
         let stream = connector.call(uri).await.map_err(|error| {
-            error
-                .downcast_ref::<NetworkError>()
-                .cloned()
-                .unwrap_or_else(|| failed(&error))
+            let why = error.to_string();
+            match error.downcast_ref::<NetworkError>() {
+                Some(error) => error.clone(),
+                // The words of rustls; its error is wrapped too often to be asked itself.
+                None if why.contains("invalid peer certificate") => NetworkError::Untrusted {
+                    origin: origin.to_string(),
+                    why,
+                },
+                None => failed(&why),
+            }
         })?;
         if stream.connected().is_negotiated_h2() {
             let (sender, connection) = http2::Builder::new(TokioExecutor::new())

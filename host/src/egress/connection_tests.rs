@@ -136,7 +136,7 @@ async fn r7_a_server_that_nobody_vouches_for_gets_no_request() {
     let connections = connections(server.address, None, &["127.0.0.0/8"]);
     let (origin, request) = get();
     let error = connections.fetch(&origin, request).await.unwrap_err();
-    assert!(matches!(error, NetworkError::Connect { .. }), "{error}");
+    assert!(matches!(error, NetworkError::Untrusted { .. }), "{error}");
     assert!(!error.may_have_been_sent());
 }
 

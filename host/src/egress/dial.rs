@@ -32,11 +32,24 @@ pub enum NetworkError {
     #[error("{0}")]
     Address(#[from] AddressRefusal),
     /// TCP, TLS or HTTP did not come to be.
-    #[error("no connection to {origin}: {why}")]
+    #[error(
+        "no connection to {origin}: {why}; check the base URL, and what stands between this machine and the vendor"
+    )]
     Connect {
         /// Where to.
         origin: String,
         /// Why.
+        why: String,
+    },
+    /// Somebody answered whom nobody vouches for; another try will not change that.
+    #[error(
+        "no connection to {origin}, since it cannot be trusted: {why}; if a proxy or an authority of your own stands \
+         there, name its certificate in network.ca_file; else do not trust what answered"
+    )]
+    Untrusted {
+        /// Where to.
+        origin: String,
+        /// What is wrong with the certificate.
         why: String,
     },
     /// The request was sent, or may have been, and no whole answer came.

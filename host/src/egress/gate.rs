@@ -27,7 +27,7 @@ use crate::credentials::{Attached, CredentialError, CredentialSource};
 pub enum CapReached {
     /// Requests of the run.
     #[error(
-        "this run has made {0} requests, its cap; raise it in the configuration if the directory is that large"
+        "this run has made {0} requests, its cap; raise limits.requests in the configuration if the directory is that large"
     )]
     Requests(u64),
     /// Bytes of one request.
@@ -105,7 +105,11 @@ impl GateError {
     /// What kind of failure it is.
     pub fn kind(&self) -> GateErrorKind {
         match self {
-            Self::Policy(_) | Self::Header(_) | Self::Content(_) | Self::Permit(_) => GateErrorKind::Denied,
+            Self::Policy(_)
+            | Self::Header(_)
+            | Self::Content(_)
+            | Self::Permit(_)
+            | Self::Network(NetworkError::Untrusted { .. }) => GateErrorKind::Denied,
             Self::Credential(_) => GateErrorKind::NoCredential,
             Self::Network(NetworkError::Name { .. }) => GateErrorKind::Name,
             Self::Network(NetworkError::Address(_)) => GateErrorKind::AddressProhibited,
@@ -188,11 +192,18 @@ impl Gate {
         let method = request.method().to_string();
         let url = request.uri().to_string();
         let result = self.pass(request).await;
+        let refused = |error: &GateError| match error {
+            GateError::Network(error) => matches!(error, NetworkError::Untrusted { .. }),
+            GateError::Cap(CapReached::ResponseBytes(_)) => false,
+            _ => true,
+        };
+        if let Err(error @ GateError::Network(_)) = &result
+            && !refused(error)
+        {
+            self.parts.recorder.unanswered(&url, &error.to_string());
+        }
         if let Err(error) = &result
-            && !matches!(
-                error,
-                GateError::Network(_) | GateError::Cap(CapReached::ResponseBytes(_))
-            )
+            && refused(error)
         {
             self.totals.lock().unwrap_or_else(PoisonError::into_inner).refused += 1;
             self.parts.recorder.refused(&Refused {

@@ -56,6 +56,8 @@ pub trait Recorder: Send + Sync {
     fn sent(&self, sent: &Sent);
     /// A request was refused.
     fn refused(&self, refused: &Refused);
+    /// No answer came, for the network's or the vendor's sake; the guest may try again.
+    fn unanswered(&self, _url: &str, _why: &str) {}
 }
 
 /// Keeps nothing.

@@ -313,6 +313,15 @@ impl Groupcast {
                 told.message = format!("{} (refused by this host: {refusal})", told.message);
                 told
             }
+            (RunError::Failed(failure), None)
+                if failure.kind == FailureKind::Transient && failure.vendor.is_none() =>
+            {
+                let mut told = RunFailure::of_failure(failure);
+                if let Some(silence) = recorder.silence() {
+                    told.message = format!("{}: {silence}", told.message.trim_end_matches('.'));
+                }
+                told
+            }
             (error, _) => error.into(),
         }
     }
@@ -528,7 +537,10 @@ impl Groupcast {
                 let why = "all changes are held".to_owned();
                 return Ok(SyncOutcome::Planned { plan, why });
             }
-            self.store.record_success(&setup.id).await?;
+            // What could not be read is not in step, only unknown.
+            if plan.plan.frozen() == 0 {
+                self.store.record_success(&setup.id).await?;
+            }
             return Ok(SyncOutcome::Nothing(plan));
         }
         if self.store.connection(&setup.id).await?.mode == Mode::PlanOnly {

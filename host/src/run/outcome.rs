@@ -5,7 +5,7 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use groupcast_guest::engine::{Finding, PlanSummary, Report};
 use groupcast_guest::failure::{Failure, FailureKind, VendorAnswer};
-use groupcast_guest::plan::part::{Operation, Part};
+use groupcast_guest::plan::part::{GroupState, Operation, Part};
 
 use crate::ledger::Settlement;
 use crate::plugin::{RunError, Usage};
@@ -41,6 +41,14 @@ impl StoredPlan {
     /// Whether applying it would change anything: at the vendor, or in the ledger.
     pub fn has_work(&self) -> bool {
         self.parts.iter().any(Part::has_work)
+    }
+
+    /// Groups that are frozen: what could not be read whole, and so was left alone (R42).
+    pub fn frozen(&self) -> usize {
+        self.parts
+            .iter()
+            .filter(|part| part.state == GroupState::Frozen)
+            .count()
     }
 
     /// Whether anything waits for approval that an approval can release.
@@ -217,6 +225,15 @@ impl From<RunError> for RunFailure {
 
 impl From<StoreError> for RunFailure {
     fn from(error: StoreError) -> Self {
-        Self::failed(error.to_string())
+        match error {
+            // What was asked for does not fit what is kept: nothing was done, and nothing broke.
+            StoreError::NoRun(_)
+            | StoreError::NoPlan(_)
+            | StoreError::NoPart { .. }
+            | StoreError::PlanExpired { .. }
+            | StoreError::PlanApplied(_)
+            | StoreError::NothingHeld { .. } => Self::refused(error.to_string()),
+            _ => Self::failed(error.to_string()),
+        }
     }
 }

@@ -48,6 +48,13 @@ pub(super) struct RunRecorder {
     observer: Arc<dyn Observer>,
     counts: Mutex<RequestCounts>,
     refusal: Mutex<Option<String>>,
+    /// Where no answer comes from at the moment, and why.
+    silent: Mutex<BTreeMap<String, String>>,
+}
+
+/// Scheme, host and port of a URL.
+fn origin(url: &str) -> String {
+    url.split('/').take(3).collect::<Vec<_>>().join("/")
 }
 
 impl RunRecorder {
@@ -57,6 +64,7 @@ impl RunRecorder {
             observer,
             counts: Mutex::default(),
             refusal: Mutex::default(),
+            silent: Mutex::default(),
         }
     }
 
@@ -73,8 +81,23 @@ impl RunRecorder {
     }
 }
 
+impl RunRecorder {
+    /// Why places give no answer: the component only learns *that* none came. Nothing where all of them answer.
+    pub(super) fn silence(&self) -> Option<String> {
+        let silent = self.silent.lock().unwrap_or_else(PoisonError::into_inner);
+        let all: Vec<&str> = silent.values().map(String::as_str).collect();
+        (!all.is_empty()).then(|| all.join("; "))
+    }
+}
+
 impl Recorder for RunRecorder {
     fn sent(&self, sent: &Sent) {
+        if sent.status.is_some() {
+            self.silent
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .remove(&origin(&sent.url));
+        }
         {
             let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
             let vendor = counts.vendors.entry(sent.vendor.to_string()).or_default();
@@ -85,6 +108,18 @@ impl Recorder for RunRecorder {
             vendor.throttled += u64::from(sent.status == Some(429));
         }
         self.observer.sent(&self.connection, sent);
+    }
+
+    fn unanswered(&self, url: &str, why: &str) {
+        let before = self
+            .silent
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(origin(url), why.to_owned());
+        // Retries would say it again and again.
+        if before.is_none() {
+            tracing::warn!(connection = %self.connection, "{why}");
+        }
     }
 
     fn refused(&self, refused: &Refused) {

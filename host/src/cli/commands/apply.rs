@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use futures_util::future::join_all;
 use groupcast_guest::plan::part::Part;
 
+use super::exit_of_plan;
 use crate::cli::arguments::{ApplyArguments, UndoArguments};
 use crate::cli::documents::{AppliedEntry, ApplyEntry, Document, PlanEntry};
 use crate::cli::exit::Exit;
@@ -116,11 +117,7 @@ async fn plan_and_apply(
         session.text(&text)?;
     }
     if !(totals.to_apply() || released && totals.approvable > 0) {
-        let exit = if totals.is_pending() {
-            Exit::Pending
-        } else {
-            Exit::Done
-        };
+        let exit = exit_of_plan(&totals);
         let outcome = if totals.is_pending() { "planned" } else { "nothing" };
         return Ok((exit, planned(outcome, plan)));
     }
@@ -206,24 +203,24 @@ fn show_sync(
     let detail = session.detail();
     match apply {
         None => {
-            let pending = Totals::of(&plan.plan.parts).is_pending();
+            let totals = Totals::of(&plan.plan.parts);
             if !session.shared.json {
                 session.text(&render::plan::plan(connection, &plan.plan, &approval, detail))?;
                 if let Some(why) = &why {
                     session.text(&render::text::lines(&format!("Nothing was applied: {why}."), ""))?;
                 }
             }
-            let (exit, word) = if pending {
-                (Exit::Pending, "planned")
-            } else {
-                (Exit::Done, "nothing")
-            };
+            let word = if totals.is_pending() { "planned" } else { "nothing" };
+            let exit = exit_of_plan(&totals);
             let mut entry = planned(word, plan);
             entry.why = why;
             Ok((exit, entry))
         }
         Some(outcome) => {
-            let exit = exit_of(&outcome, &plan.plan.parts, false);
+            let mut exit = exit_of(&outcome, &plan.plan.parts, false);
+            if plan.plan.frozen() > 0 {
+                exit = Exit::Failed;
+            }
             if !session.shared.json {
                 let shown = render::plan::plan_alone(connection, &plan.plan, &approval, detail);
                 let done = render::outcome::outcome(connection, &outcome, &plan.plan.parts, detail);
@@ -253,11 +250,7 @@ pub async fn undo(session: &mut Session<'_>, arguments: &UndoArguments) -> Resul
         .undo(&arguments.run, &session.cancel)
         .await
         .map_err(|failure| problem(&connection, failure))?;
-    let exit = if Totals::of(&outcome.plan.parts).is_pending() {
-        Exit::Pending
-    } else {
-        Exit::Done
-    };
+    let exit = exit_of_plan(&Totals::of(&outcome.plan.parts));
     if session.shared.json {
         let mut document = Document::new("undo");
         document.exit = exit.code();

@@ -3,6 +3,7 @@
 use futures_util::future::join_all;
 use groupcast_guest::engine::Severity;
 
+use super::exit_of_plan;
 use crate::cli::arguments::{RunsArguments, WhyArguments};
 use crate::cli::documents::{
     CheckEntry, Document, FindingEntry, PlanEntry, RunEntry, RunsDocument, WhyEntry,
@@ -81,9 +82,7 @@ pub async fn plan(session: &mut Session<'_>) -> Result<Exit, Problem> {
     for (connection, result) in connections.iter().zip(results) {
         match result {
             Ok(outcome) => {
-                if Totals::of(&outcome.plan.parts).is_pending() {
-                    exit = exit.max(Exit::Pending);
-                }
+                exit = exit.max(exit_of_plan(&Totals::of(&outcome.plan.parts)));
                 if session.shared.json {
                     document.push(connection, Ok(PlanEntry::from(outcome)));
                 } else {

@@ -9,7 +9,20 @@ mod secrets;
 use super::arguments::{Command, PluginCommand};
 use super::exit::Exit;
 use super::problem::Problem;
+use super::render::plan::Totals;
 use super::session::Session;
+
+/// How a command ends that made a plan and applied nothing. What could not be read whole is no "nothing to do": whoever
+/// watches the exit code must hear of a vendor that is down.
+fn exit_of_plan(totals: &Totals) -> Exit {
+    if totals.frozen > 0 {
+        Exit::Failed
+    } else if totals.is_pending() {
+        Exit::Pending
+    } else {
+        Exit::Done
+    }
+}
 
 /// Does what the command line says.
 pub async fn execute(session: &mut Session<'_>, command: &Command) -> Result<Exit, Problem> {

@@ -83,6 +83,8 @@ pub struct Totals {
     pub approvable: u64,
     /// People waiting.
     pub waiting: u64,
+    /// Groups that could not be read whole and are left alone as far as that matters (R42).
+    pub frozen: u64,
     /// Groups without anything to see.
     pub quiet: u64,
     /// Groups in all.
@@ -101,6 +103,7 @@ impl Totals {
             totals.held += part.held.len() as u64;
             totals.approvable += part.held.iter().filter(|held| held.approvable).count() as u64;
             totals.waiting += part.waiting.len() as u64;
+            totals.frozen += u64::from(part.state == GroupState::Frozen);
             totals.ledger_only += u64::from(part.operations.is_empty() && !part.notes.is_empty());
             let takeover = part
                 .target
@@ -292,6 +295,7 @@ pub fn sentence(totals: &Totals) -> String {
     );
     say(totals.held, "operation held", "operations held");
     say(totals.waiting, "person waiting", "people waiting");
+    say(totals.frozen, "group not read whole", "groups not read whole");
     if said.is_empty() {
         return format!("Nothing to do in {}.", count(totals.groups, "group", "groups"));
     }

@@ -79,7 +79,7 @@ impl SqliteStore {
             .connect_with(options.clone())
             .await
             .map_err(|error| failed(error.into()))?;
-        MIGRATIONS.run(&writer).await.map_err(|error| match error {
+        migrate(&writer).await.map_err(|error| match error {
             MigrateError::VersionMissing(version) => StoreError::Newer {
                 path: path.to_path_buf(),
                 version,
@@ -113,6 +113,20 @@ impl SqliteStore {
     fn now(&self) -> i64 {
         (self.clock)().timestamp_millis()
     }
+}
+
+/// Brings the schema up to date. Two processes may find a new file at the same moment: the one that comes second fails
+/// on what the first has made by then, and finds it done when it looks again.
+async fn migrate(writer: &SqlitePool) -> std::result::Result<(), MigrateError> {
+    for _ in 0..5 {
+        match MIGRATIONS.run(writer).await {
+            Err(MigrateError::ExecuteMigration(..) | MigrateError::Execute(_)) => {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            ended => return ended,
+        }
+    }
+    MIGRATIONS.run(writer).await
 }
 
 /// The store names people: nobody but its owner reads it. SQLite gives its side files the same mode.

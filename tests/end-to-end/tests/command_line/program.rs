@@ -87,6 +87,11 @@ impl Calling {
         }
     }
 
+    /// Waits for its end.
+    pub fn end(self) -> Ended {
+        self.thread.join().unwrap()
+    }
+
     /// Asks it to stop, and waits for its end.
     pub fn stop(self) -> Ended {
         self.stop.cancel();

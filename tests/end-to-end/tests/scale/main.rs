@@ -226,7 +226,7 @@ async fn r30_a_large_company_from_nothing_within_memory_and_requests_and_r46_the
         assert_eq!(totals, (50_500, 0, 0));
         assert!(apply.usage.memory_peak_bytes < MEMORY * 3 / 4);
         // Each approved group is read by itself and not from the list. At Graph two parts of a batch must not write to
-        // one group, so that the largest groups fill few batches.
+        // one group, and each chunk of intents ends before the next begins: batches are not always full.
         let writes = least.apply - least.plan;
         let allowed = match target {
             Target::Google => least.apply,
@@ -243,8 +243,15 @@ async fn r30_a_large_company_from_nothing_within_memory_and_requests_and_r46_the
         let each_twenty: usize = wanted.values().map(|people| pages(people.len(), 20)).sum();
         match target {
             Target::Google => assert_eq!(written, SIZE.groups + SIZE.memberships),
-            // The first page of people comes with the batch of look-ups.
-            Target::Entra => assert_eq!(written, SIZE.groups + each_twenty + 1),
+            // The first page of people comes with the batch of look-ups. Intents are made durable in chunks, and where a
+            // chunk ends within a group, one request more is needed for it.
+            Target::Entra => {
+                let exact = SIZE.groups + each_twenty + 1;
+                assert!(
+                    (exact..=exact + exact / 100).contains(&written),
+                    "{written}, at least {exact}"
+                );
+            }
         }
         assert!(
             wanted == found(&lab, target),
