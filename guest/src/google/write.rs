@@ -387,7 +387,10 @@ fn succeeded(write: &Write, answer: &Answer, vendor: VendorAnswer) -> Judged {
         Operation::CreateGroup { .. } => answer.json::<GroupRecord>().ok().map(|group| Some(group.into())),
         Operation::UpdateGroup { .. } => answer.json::<GroupRecord>().ok().map(|_| None),
         Operation::AddMember { .. } => answer.json::<MemberRecord>().ok().map(|_| None),
-        Operation::RemoveMember { .. } => answer.body.trim_ascii().is_empty().then_some(None),
+        // 204, not merely nothing: an empty 200 is also what a proxy makes of an answer that it lost. Looking costs one read.
+        Operation::RemoveMember { .. } => {
+            (answer.status == 204 && answer.body.trim_ascii().is_empty()).then_some(None)
+        }
     };
     match created {
         Some(created) => Judged::Done(WriteResult {

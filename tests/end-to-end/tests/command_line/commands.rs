@@ -5,7 +5,7 @@ use std::time::Duration;
 use groupcast_tests::{Lab, Target, people};
 use serde_json::{Value, json};
 
-use crate::program::{call, groupcast, write};
+use crate::program::{begin, call, groupcast, write};
 
 /// A document with what differs from run to run replaced: hashes, runs, times, IDs that vendors made.
 fn stable(mut document: Value) -> Value {
@@ -172,7 +172,8 @@ async fn the_same_in_json_with_stable_documents() {
             "groupcast/why/1"
         ))
     );
-    let runs = call(&["runs"], 0, "groupcast/runs/1");
+    // Runs of two connections begin in whichever order.
+    let runs = call(&["runs", "--connection", "google"], 0, "groupcast/runs/1");
     insta::assert_json_snapshot!("runs", stable(runs.clone()));
     let run = applied["connections"][0]["apply"]["run"].as_str().unwrap();
     insta::assert_json_snapshot!("undo", stable(call(&["undo", run], 2, "groupcast/undo/1")));
@@ -191,6 +192,18 @@ async fn the_same_in_json_with_stable_documents() {
         lab.people(Target::Entra, "Sales", "sales@example.com"),
         people(&[0, 1])
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_store_may_be_opened_by_many_at_once() {
+    for _ in 0..5 {
+        let lab = Lab::new().await;
+        lab.config_file();
+        let calls: Vec<_> = (0..8).map(|_| begin(lab.folder.path(), &["runs"])).collect();
+        for one in calls {
+            one.end().code(0).shows(&["No run yet"]);
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
