@@ -54,6 +54,10 @@ pub struct BindingDetails {
     pub had_email: bool,
     /// Earlier targets that people are still being moved away from (R14, R15): target ID -> its key.
     pub moving_from: BTreeMap<String, String>,
+    /// When members of a target of this group were last written, in seconds since the Unix epoch: for a while after that
+    /// a list may show what was before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub written_at: Option<u64>,
 }
 
 /// One recorded membership.

@@ -83,6 +83,15 @@ pub(super) fn of_perhaps(
     }
 }
 
+/// Notes in a group's binding that members were written just now; nothing where that stands there already.
+pub(super) fn written(binding: &mut Binding, now: u64) -> Option<Effect> {
+    if binding.details.written_at.is_some_and(|at| at >= now) {
+        return None;
+    }
+    binding.details.written_at = Some(now);
+    Some(Effect::Bind(binding.clone()))
+}
+
 /// The binding that a part's note asks for; none where the part has no such note.
 ///
 /// # Errors
@@ -114,6 +123,7 @@ pub(super) fn binding(part: &Part, created: Option<&str>) -> Result<Option<Bindi
             name: name.clone(),
             had_email: *had_email,
             moving_from: moving_from.iter().cloned().collect(),
+            written_at: None,
         },
     }))
 }
@@ -132,6 +142,7 @@ pub(super) fn binding_of_created(part: &Part, key: &str, created: &str) -> Resul
                 name: part.group.name.clone(),
                 had_email: part.group.email.is_some() && !part.group.email_is_override,
                 moving_from: BTreeMap::new(),
+                written_at: None,
             },
         }))
 }

@@ -49,7 +49,7 @@ pub async fn settle_open<S, T: TargetDirectory>(session: &Session<'_, S, T>) -> 
         }
     }
     settle_groups(session, &about_groups, &mut bindings, &mut outcomes).await?;
-    settle_members(session, &about_members, &bindings, &mut outcomes).await?;
+    settle_members(session, &about_members, &mut bindings, &mut outcomes).await?;
     for chunk in outcomes.chunks(1_000) {
         session.environment.ledger.settle(chunk)?;
     }
@@ -130,9 +130,10 @@ async fn settle_groups<S, T: TargetDirectory>(
 async fn settle_members<S, T: TargetDirectory>(
     session: &Session<'_, S, T>,
     open: &[(&OpenIntent, Operation)],
-    bindings: &BTreeMap<String, Binding>,
+    bindings: &mut BTreeMap<String, Binding>,
     outcomes: &mut Vec<Outcome>,
 ) -> Result<(), Failure> {
+    let now = session.environment.clock.unix_seconds();
     let aimed: Vec<(&OpenIntent, &Operation, Option<String>)> = open
         .iter()
         .map(|(intent, operation)| {
@@ -178,7 +179,15 @@ async fn settle_members<S, T: TargetDirectory>(
             continue;
         };
         match members.get(&target) {
-            Some(reading) => outcomes.extend(read_back(intent, operation, &target, reading, &recorded)),
+            Some(reading) => {
+                let mut settled = read_back(intent, operation, &target, reading, &recorded);
+                if let (Some(outcome), Some(binding)) = (&mut settled, bindings.get_mut(&intent.intent.group))
+                {
+                    // What died in the middle of it may show only later.
+                    outcome.effects.extend(effects::written(binding, now));
+                }
+                outcomes.extend(settled);
+            }
             None => session.warn(&format!("The members of {target} could not be read back.")),
         }
     }
@@ -296,6 +305,7 @@ fn binding_after(
             name: name.to_owned(),
             had_email: earlier.is_some_and(|binding| binding.details.had_email),
             moving_from,
+            written_at: earlier.and_then(|binding| binding.details.written_at),
         },
     }
 }

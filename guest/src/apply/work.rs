@@ -167,8 +167,13 @@ impl<S: SourceDirectory, T: TargetDirectory> Worker<'_, '_, S, T> {
                         .map(|earlier| earlier.details.name.clone())
                         .unwrap_or_default();
                 }
+                binding.details.written_at = self
+                    .bindings
+                    .get(&part.group.id)
+                    .and_then(|earlier| earlier.details.written_at);
                 if self.bindings.get(&part.group.id) != Some(&binding) {
-                    batch.push(Effect::Bind(binding));
+                    batch.push(Effect::Bind(binding.clone()));
+                    self.bindings.insert(part.group.id.clone(), binding);
                 }
             }
             batch.extend(effects::of_notes(part));
@@ -441,6 +446,7 @@ impl<S: SourceDirectory, T: TargetDirectory> Worker<'_, '_, S, T> {
                 effects: self.effects(task, result.settlement, created, result.uncertain)?,
             });
         }
+        self.note_when(tasks, &results, &mut outcomes);
         self.session.environment.ledger.settle(&outcomes)?;
         let mut stop = None;
         for (task, result) in tasks.iter().zip(&results) {
@@ -457,6 +463,24 @@ impl<S: SourceDirectory, T: TargetDirectory> Worker<'_, '_, S, T> {
             }
         }
         stop.map_or(Ok(()), Err)
+    }
+
+    /// Notes, once for each group, when its members were written.
+    fn note_when(&mut self, tasks: &[&Task], results: &[WriteResult], outcomes: &mut [Outcome]) {
+        let now = self.session.environment.clock.unix_seconds();
+        for ((task, result), outcome) in tasks.iter().zip(results).zip(outcomes) {
+            let of_members = matches!(
+                task.operation,
+                Operation::AddMember { .. } | Operation::RemoveMember { .. }
+            );
+            if of_members
+                && (result.settlement == Settlement::Applied || result.uncertain)
+                && let Some(part) = self.parts.get(task.part)
+                && let Some(binding) = self.bindings.get_mut(&part.group.id)
+            {
+                outcome.effects.extend(effects::written(binding, now));
+            }
+        }
     }
 
     fn intend(&self, tasks: &[&Task]) -> Result<Vec<u64>, Failure> {

@@ -19,6 +19,9 @@ use crate::plan::part::{GroupState, Reason};
 use crate::plan::{Lookup, SecondReads, lookup};
 use crate::target::{TargetDirectory, Wanted};
 
+/// So long after members were written a list may still show what was before; vendors speak of minutes.
+const SETTLING_SECONDS: u64 = 600;
+
 /// Which groups to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scope {
@@ -167,6 +170,7 @@ impl<S: SourceDirectory, T: TargetDirectory> Session<'_, S, T> {
             self.target.doubt(&absent, &mut members).await;
         }
 
+        let now = self.environment.clock.unix_seconds();
         let mut views = Vec::with_capacity(sources.len());
         for (id, source) in sources {
             let binding = side.bindings.get(&id).cloned();
@@ -197,6 +201,12 @@ impl<S: SourceDirectory, T: TargetDirectory> Session<'_, S, T> {
                         .unwrap_or_default(),
                     sight,
                 },
+                settling: binding.as_ref().is_some_and(|binding| {
+                    binding
+                        .details
+                        .written_at
+                        .is_some_and(|at| now < at.saturating_add(SETTLING_SECONDS))
+                }),
                 id,
                 source,
                 binding,

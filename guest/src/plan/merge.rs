@@ -119,6 +119,7 @@ pub(super) fn merge(
         }
     }
     if members.complete().is_some()
+        && !group.view.settling
         && let Some(id) = id
     {
         for principal in rows.keys() {

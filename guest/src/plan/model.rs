@@ -247,6 +247,9 @@ pub struct GroupView {
     pub binding: Option<Binding>,
     /// The ledger's memberships, of all targets of this group.
     pub memberships: Vec<Membership>,
+    /// Whether members were written so lately that lists may show what was before: nobody of ours who does not show is
+    /// forgotten then, since they may show yet.
+    pub settling: bool,
 }
 
 /// The kind of directory, as far as rules differ.

@@ -55,7 +55,11 @@ pub(super) fn leave(
             .iter()
             .find(|member| member.principal.id == row.principal);
         let Some(member) = observed else {
-            gone.push(row.principal.clone());
+            if group.view.settling && row.provenance != Provenance::Foreign {
+                left_behind = true;
+            } else {
+                gone.push(row.principal.clone());
+            }
             continue;
         };
         if row.provenance == Provenance::Foreign || member.kind != MemberKind::User {

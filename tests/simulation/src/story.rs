@@ -126,8 +126,7 @@ fn slow_down(organisation: &mut Organisation, random: &mut StdRng) {
     };
     organisation.entra.lag = entra::Lag {
         create_ms: late(),
-        // The end-to-end tests have Entra's lagging reads.
-        read_ms: 0,
+        read_ms: late(),
     };
 }
 

@@ -71,6 +71,8 @@ pub struct Lab {
     pub short_targets: BTreeSet<String>,
     /// Whether second reads are made, and agree.
     pub second_reads: bool,
+    /// Whether members were written so lately that lists may show what was before.
+    pub settling: bool,
 }
 
 impl Lab {
@@ -114,6 +116,7 @@ impl Lab {
             directory: BTreeMap::new(),
             short_targets: BTreeSet::new(),
             second_reads: true,
+            settling: false,
         }
     }
 
@@ -277,6 +280,7 @@ impl Lab {
                     target,
                     binding: binding.cloned(),
                     memberships: self.rows.iter().filter(|row| row.group == *id).cloned().collect(),
+                    settling: self.settling,
                 };
                 if self.second_reads && view.source.absent_again.is_none() {
                     let wanted = second_reads(&view, &self.world, &self.settings);
@@ -433,6 +437,7 @@ impl Lab {
                             name: name.clone(),
                             had_email: *had_email,
                             moving_from: moving_from.iter().cloned().collect(),
+                            written_at: None,
                         },
                     },
                 );

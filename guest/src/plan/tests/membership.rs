@@ -36,6 +36,29 @@ fn r10_managed_puts_back_what_is_ours_and_leaves_foreign_members() {
 }
 
 #[test]
+fn r42_somebody_of_ours_who_does_not_show_right_after_a_write_is_not_forgotten() {
+    let mut lab = synced(&["u1", "u2"]);
+    let members = lab.directory[TARGET].members.clone();
+    lab.set_users("g1", &["u2"]);
+    lab.directory
+        .get_mut(TARGET)
+        .unwrap()
+        .members
+        .retain(|member| member.principal.id != "p1");
+    lab.settling = true;
+    lab.sync();
+    assert_eq!(lab.provenance(TARGET, "p1"), Some(Provenance::Ours));
+
+    // The list catches up: the member was there all the time, and goes now.
+    lab.directory.get_mut(TARGET).unwrap().members = members;
+    let part = lab.sync().remove(0);
+    assert_eq!(
+        removals(&part),
+        [(TARGET.to_owned(), "p1", RemovalReason::LeftGroup)]
+    );
+}
+
+#[test]
 fn r10_authoritative_removes_foreign_users_in_the_member_role_and_nobody_else() {
     let mut lab = synced(&["u1"]);
     lab.settings.policy = DriftPolicy::Authoritative;
