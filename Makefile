@@ -4,6 +4,8 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 export CARGO_TERM_COLOR ?= auto
+# Many end-to-end tests wait for retries and time-outs: more of them at once than there are cores.
+export RUST_TEST_THREADS ?= 4
 # Where there is npm, the test that loads the component in Node must run.
 ifneq ($(shell command -v npm),)
 export GROUPCAST_REQUIRE_NODE = 1

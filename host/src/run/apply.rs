@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use groupcast_guest::engine::Report;
 use groupcast_guest::plan::part::{Operation, Part};
 use tokio_util::sync::CancellationToken;
 
@@ -12,15 +13,23 @@ use super::groupcast::Groupcast;
 use super::host::{Access, ApprovedIntents};
 use super::lease::HeldLease;
 use super::outcome::{ApplyOutcome, OperationOutcome, RunFailure, RunFailureKind, Selection};
+use super::recorder::RunRecorder;
 use super::setup::ConnectionSetup;
 use crate::egress::learned::ApprovedOperations;
 use crate::egress::permit::{OpenIntents, PermitRefusal, RunPermit};
 use crate::egress::policy::Phase;
-use crate::plugin::{RunServices, Usage};
+use crate::plugin::{RunError, RunServices, Usage};
 use crate::store::{Mode, OutcomeQuery, Parts, PlanQuery, PlanRecord, RunKind, RunResult};
 
 /// Who approves when a person types a command.
 const APPROVER: &str = "command line";
+
+/// How an `apply` of the component went.
+struct Carried {
+    result: Result<(Report, Usage), RunError>,
+    recorder: Arc<RunRecorder>,
+    switched_off: bool,
+}
 
 impl Groupcast {
     /// Approves parts of a plan and carries out exactly these (R44). `hash` may be its beginning.
@@ -71,63 +80,15 @@ impl Groupcast {
         }
 
         let run = self.start(setup, RunKind::Apply, Some(&record.hash)).await?;
-        let lease = HeldLease::acquire(
-            Arc::clone(&self.store),
-            &setup.directory_key,
-            &run,
-            setup.egress_limits.request_timeout,
-        )
-        .await;
-        let lease = match lease {
-            Ok(lease) => Arc::new(lease),
-            Err(failure) => {
-                self.end_refused(&run, &failure).await;
-                return Err(failure);
-            }
-        };
-        let intents = Arc::new(ApprovedIntents::new(
-            operations
-                .iter()
-                .map(|(group, operation)| (group.clone(), operation.to_json())),
-        ));
-        // Off once is off for this run: being switched on again is a plan to approve (R38), not a run to go on.
-        let managed = Arc::new(AtomicBool::new(true));
-        let (switch, latch) = (Arc::clone(&setup.switch), Arc::clone(&managed));
-        let permit = RunPermit {
-            lease: Arc::clone(&lease.fresh),
-            managed: Arc::new(move || {
-                if !switch.is_on() {
-                    latch.store(false, Ordering::SeqCst);
-                }
-                latch.load(Ordering::SeqCst)
-            }),
-            cancelled: cancel.clone(),
-            approved: Arc::new(ApprovedOperations::new(
-                operations.into_iter().map(|(_, operation)| operation),
-            )),
-            intents: Arc::clone(&intents) as Arc<dyn OpenIntents>,
-        };
-        let access = Access::Apply {
-            hash: record.hash.clone(),
-            positions: Mutex::new(approved.iter().rev().map(|part| part.position).collect()),
-            approved: intents,
-            lease: Arc::clone(&lease),
-        };
-        let (host, recorder) = self.host(setup, &run, Phase::Writes, Arc::new(permit), access);
-        let services: Arc<dyn RunServices> = Arc::clone(&host) as Arc<dyn RunServices>;
-        let asked = self.run_of(setup, &run)?;
-        let result = self
-            .sandbox(setup)
-            .apply(&self.plugin, services, cancel.clone(), &asked)
-            .await;
-        // The call has ended, and with it every request of this run, unless it was cancelled: then one may still be on
-        // the wire. The directory is given back once the last has let go, or runs out by itself.
-        drop(host);
-        if let Some(lease) = alone(lease, setup.egress_limits.request_timeout).await {
-            lease.release().await;
-        }
+        let positions = approved.iter().map(|part| part.position).collect();
+        let Carried {
+            result,
+            recorder,
+            switched_off: was_switched_off,
+        } = self
+            .carry_out(setup, &run, &record.hash, positions, operations, cancel)
+            .await?;
         let outcomes = self.outcomes(setup, &run).await?;
-        let was_switched_off = !managed.load(Ordering::SeqCst);
         if was_switched_off {
             self.store.see_managed(&setup.id, false).await?;
         }
@@ -190,6 +151,116 @@ impl Groupcast {
                         failure.message
                     );
                 }
+                Err(failure)
+            }
+        }
+    }
+
+    /// Runs the component's `apply` over approved parts, under the directory's lease and the write permit. Nothing else
+    /// than `operations` can be intended or pass.
+    ///
+    /// # Errors
+    /// Somebody else is at work in the directory; the run is recorded as refused then.
+    async fn carry_out(
+        &self,
+        setup: &ConnectionSetup,
+        run: &str,
+        hash: &str,
+        positions: Vec<u64>,
+        operations: Vec<(String, Operation)>,
+        cancel: &CancellationToken,
+    ) -> Result<Carried, RunFailure> {
+        let lease = HeldLease::acquire(
+            Arc::clone(&self.store),
+            &setup.directory_key,
+            run,
+            setup.egress_limits.request_timeout,
+        )
+        .await;
+        let lease = match lease {
+            Ok(lease) => Arc::new(lease),
+            Err(failure) => {
+                self.end_refused(run, &failure).await;
+                return Err(failure);
+            }
+        };
+        let intents = Arc::new(ApprovedIntents::new(
+            operations
+                .iter()
+                .map(|(group, operation)| (group.clone(), operation.to_json())),
+        ));
+        // Off once is off for this run: being switched on again is a plan to approve (R38), not a run to go on.
+        let managed = Arc::new(AtomicBool::new(true));
+        let (switch, latch) = (Arc::clone(&setup.switch), Arc::clone(&managed));
+        let permit = RunPermit {
+            lease: Arc::clone(&lease.fresh),
+            managed: Arc::new(move || {
+                if !switch.is_on() {
+                    latch.store(false, Ordering::SeqCst);
+                }
+                latch.load(Ordering::SeqCst)
+            }),
+            cancelled: cancel.clone(),
+            approved: Arc::new(ApprovedOperations::new(
+                operations.into_iter().map(|(_, operation)| operation),
+            )),
+            intents: Arc::clone(&intents) as Arc<dyn OpenIntents>,
+        };
+        let access = Access::Apply {
+            hash: hash.to_owned(),
+            positions: Mutex::new(positions.into_iter().rev().collect()),
+            approved: intents,
+            lease: Arc::clone(&lease),
+        };
+        let (host, recorder) = self.host(setup, run, Phase::Writes, Arc::new(permit), access);
+        let services: Arc<dyn RunServices> = Arc::clone(&host) as Arc<dyn RunServices>;
+        let asked = self.run_of(setup, run)?;
+        let result = self
+            .sandbox(setup)
+            .apply(&self.plugin, services, cancel.clone(), &asked)
+            .await;
+        // The call has ended, and with it every request of this run, unless it was cancelled: then one may still be on
+        // the wire. The directory is given back once the last has let go, or runs out by itself.
+        drop(host);
+        if let Some(lease) = alone(lease, setup.egress_limits.request_timeout).await {
+            lease.release().await;
+        }
+        Ok(Carried {
+            result,
+            recorder,
+            switched_off: !managed.load(Ordering::SeqCst),
+        })
+    }
+
+    /// Settles what an earlier run left open, where it left anything, so that the next plan is made of what is so (R47).
+    /// It reads back and writes to the ledger alone: no operation is approved.
+    ///
+    /// # Errors
+    /// Somebody else is at work in the directory, or nothing could be read back.
+    pub(super) async fn settle_open(
+        &self,
+        setup: &ConnectionSetup,
+        cancel: &CancellationToken,
+    ) -> Result<(), RunFailure> {
+        if !setup.switch.is_on() || self.store.unsettled(&setup.directory_key, 0).await?.is_empty() {
+            return Ok(());
+        }
+        let run = self.start(setup, RunKind::Apply, None).await?;
+        let carried = self
+            .carry_out(setup, &run, "", Vec::new(), Vec::new(), cancel)
+            .await?;
+        match carried.result {
+            Ok((_, usage)) => {
+                let message = "what an earlier run left open was read back and settled";
+                self.end(&run, RunResult::Done, message, &carried.recorder, usage)
+                    .await;
+                Ok(())
+            }
+            Err(error) => {
+                let failure = Self::failure(error, &carried.recorder);
+                let (told, usage) = (failure.to_string(), Usage::default());
+                self.end(&run, RunResult::Failed, &told, &carried.recorder, usage)
+                    .await;
                 Err(failure)
             }
         }

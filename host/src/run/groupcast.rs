@@ -531,6 +531,7 @@ impl Groupcast {
         cancel: &CancellationToken,
     ) -> Result<SyncOutcome, RunFailure> {
         let setup = self.setup(connection)?;
+        self.settle_open(setup, cancel).await?;
         let plan = self.plan(connection, cancel).await?;
         if !plan.plan.has_work() {
             if plan.plan.has_held() {

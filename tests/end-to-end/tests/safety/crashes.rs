@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use groupcast::ledger::Intent;
 use groupcast::run::{ApplyOutcome, RunFailure, Selection};
-use groupcast::store::LeaseStore;
+use groupcast::store::{LeaseAnswer, LeaseStore, LedgerStore, NewRun, RunKind, RunStore};
+use groupcast_guest::plan::part::{GroupRef, Operation};
 use groupcast_simulators::Vendor;
 use groupcast_simulators::faults::{Fault, Rule};
 use groupcast_tests::{BOTH, Lab, Target, people, user};
@@ -241,11 +243,54 @@ async fn r47_r48_a_process_that_dies_gives_its_directory_back_by_itself() {
             free_at,
             "{target:?}: renewed by nobody"
         );
-        let open = groupcast::store::LedgerStore::unsettled(&store(&lab).await, &directory(target), 0)
+        let open = LedgerStore::unsettled(&store(&lab).await, &directory(target), 0)
             .await
             .unwrap();
         assert_eq!(open.len(), 1, "the write was intended and never answered for");
         assert_eq!(ledger(&lab, target).await.len(), 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r47_what_a_dead_run_left_open_is_settled_even_where_nothing_is_left_to_do() {
+    for target in BOTH {
+        let (lab, _) = exported(target).await;
+        let (binding, memberships) = ledger(&lab, target).await.remove(0);
+        let member = &memberships[0];
+        let operation = Operation::AddMember {
+            group: GroupRef::Id(binding.target.clone().unwrap()),
+            principal: member.principal.clone(),
+            user: member.user.clone().unwrap(),
+            address: member.address.clone(),
+        };
+        let (store, directory) = (store(&lab).await, directory(target));
+        let dead = NewRun {
+            id: "dead".to_owned(),
+            connection: target.connection(),
+            kind: RunKind::Apply,
+            plan: None,
+        };
+        store.start_run(&dead).await.unwrap();
+        let second = chrono::Duration::seconds(1);
+        let LeaseAnswer::Granted(lease) = store
+            .acquire_lease(&directory, "dead", second, second)
+            .await
+            .unwrap()
+        else {
+            panic!("the directory is free");
+        };
+        let intent = Intent {
+            group: binding.group.clone(),
+            operation: operation.to_json(),
+        };
+        store.intend(&directory, "dead", &lease, &[intent]).await.unwrap();
+        store.release_lease(&lease).await.unwrap();
+
+        lab.simulators.clear_requests();
+        lab.sync(target).await;
+        assert_eq!(store.unsettled(&directory, 0).await.unwrap(), [], "{target:?}");
+        assert_eq!(lab.all_writes(), Vec::<String>::new(), "{target:?}");
+        ledger_agrees(&lab, target).await;
     }
 }
 
@@ -259,8 +304,8 @@ async fn held_until(lab: &Lab, target: Target) -> String {
         .await
         .unwrap();
     match asked {
-        groupcast::store::LeaseAnswer::Held { free_at, .. } => free_at.to_string(),
-        granted @ groupcast::store::LeaseAnswer::Granted(_) => panic!("{granted:?}"),
+        LeaseAnswer::Held { free_at, .. } => free_at.to_string(),
+        granted @ LeaseAnswer::Granted(_) => panic!("{granted:?}"),
     }
 }
 
