@@ -384,20 +384,26 @@ impl Draft<'_> {
         if !empty {
             return;
         }
+        let reason = Reason::new(
+            "empty-source",
+            "The group became empty in the source, which is also what a broken read looks like; approve to remove \
+             its members.",
+        );
+        self.hold(&reason, |operation| {
+            matches!(operation, Operation::RemoveMember { why, .. }
+                if !matches!(why, RemovalReason::UserDeleted | RemovalReason::UserSuspended))
+        });
+    }
+
+    /// Lets operations wait for approval.
+    pub(super) fn hold(&mut self, reason: &Reason, which: impl Fn(&Operation) -> bool) {
         let (held, kept): (Vec<Operation>, Vec<Operation>) = std::mem::take(&mut self.part.operations)
             .into_iter()
-            .partition(|operation| {
-                matches!(operation, Operation::RemoveMember { why, .. }
-                    if !matches!(why, RemovalReason::UserDeleted | RemovalReason::UserSuspended))
-            });
+            .partition(which);
         self.part.operations = kept;
         self.part.held.extend(held.into_iter().map(|operation| Held {
             operation,
-            reason: Reason::new(
-                "empty-source",
-                "The group became empty in the source, which is also what a broken read looks like; approve to remove \
-                 its members.",
-            ),
+            reason: reason.clone(),
             approvable: true,
         }));
     }
@@ -418,22 +424,23 @@ impl Draft<'_> {
                 }
             )
         };
-        if !takes_over || !self.part.operations.iter().any(removes) {
+        let count = self
+            .part
+            .operations
+            .iter()
+            .filter(|operation| removes(operation))
+            .count();
+        if !takes_over || count == 0 {
             return;
         }
-        let operations = std::mem::take(&mut self.part.operations);
-        let count = operations.iter().filter(|operation| removes(operation)).count();
-        self.part.held.extend(operations.into_iter().map(|operation| Held {
-            operation,
-            reason: Reason::new(
-                TAKEOVER,
-                format!(
-                    "The group exists in the target, and taking it over would take {count} of its members out of it; \
-                     approve the takeover as a whole, or use another policy for the group."
-                ),
+        let reason = Reason::new(
+            TAKEOVER,
+            format!(
+                "The group exists in the target, and taking it over would take {count} of its members out of it; \
+                 approve the takeover as a whole, or use another policy for the group."
             ),
-            approvable: true,
-        }));
+        );
+        self.hold(&reason, |_| true);
     }
 
     fn bind(

@@ -6,7 +6,7 @@
 use crate::settings::{Limit, Limits};
 
 use super::draft::Draft;
-use super::part::{Held, Operation, Reason, RemovalReason};
+use super::part::{Operation, Reason, RemovalReason};
 
 /// What a limit counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,13 +118,6 @@ fn over(limit: &Limit, count: u64, size: u64) -> Option<String> {
 }
 
 fn hold(draft: &mut Draft<'_>, kind: Kind, why: &str) {
-    let (held, kept): (Vec<Operation>, Vec<Operation>) = std::mem::take(&mut draft.part.operations)
-        .into_iter()
-        .partition(|operation| Kind::of(operation) == Some(kind));
-    draft.part.operations = kept;
-    draft.part.held.extend(held.into_iter().map(|operation| Held {
-        operation,
-        reason: Reason::new("limit", format!("{why}; approve them, or raise the limit.")),
-        approvable: true,
-    }));
+    let reason = Reason::new("limit", format!("{why}; approve them, or raise the limit."));
+    draft.hold(&reason, |operation| Kind::of(operation) == Some(kind));
 }

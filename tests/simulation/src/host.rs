@@ -150,11 +150,7 @@ impl<'a> Host<'a> {
         if let Err(failure) = engine.plan().await {
             return Ended::Failed(failure);
         }
-        let work = self
-            .planned()
-            .iter()
-            .any(|part| part.has_writes() || !part.notes.is_empty());
-        if !work {
+        if !self.planned().iter().any(Part::has_work) {
             return Ended::Nothing;
         }
         self.given.set(0);
