@@ -4,7 +4,8 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 export CARGO_TERM_COLOR ?= auto
-# Many end-to-end tests wait for retries and time-outs: more of them at once than there are cores.
+# Many end-to-end tests wait for retries and time-outs: more of them at once than there are cores. (For cargo's own
+# runner; nextest's number is in .config/nextest.toml.)
 export RUST_TEST_THREADS ?= 4
 # Where there is npm, the test that loads the component in Node must run.
 ifneq ($(shell command -v npm),)
@@ -19,10 +20,13 @@ help: ## List the commands
 sandbox: guest-toolchain ## Build everything and do the main job against simulated vendors
 	cargo run --locked --package groupcast -- sandbox $(SANDBOX)
 
-# cargo's own runner, not nextest: the end-to-end tests of a binary share one compiled component, which a process for
-# each test would compile again and again.
+# With nextest (cargo-nextest, where it is installed) tests of all rooms run beside each other: most of them wait.
 test: guest-toolchain node-packages ## Run every test
-	cargo test --locked --workspace --lib --bins --tests $(TEST)
+	@if cargo nextest --version >/dev/null 2>&1; then \
+		set -x; cargo nextest run --locked --workspace --lib --bins --tests $(TEST); \
+	else \
+		set -x; cargo test --locked --workspace --lib --bins --tests $(TEST); \
+	fi
 	cargo test --locked --workspace --doc
 
 soak: ## Simulated stories of faults and crashes, on and on, until one fails or Ctrl-C

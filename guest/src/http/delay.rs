@@ -49,42 +49,10 @@ pub fn next_random(state: u64) -> (u64, u64) {
     (state, mixed ^ (mixed >> 31))
 }
 
-/// Reads `Sun, 06 Nov 1994 08:49:37 GMT`, the one form that servers may send today (RFC 9110, 5.6.7).
+/// Seconds since the Unix epoch of an HTTP date (RFC 9110, 5.6.7).
 fn http_date(text: &str) -> Option<u64> {
-    let mut words = text.split_ascii_whitespace();
-    words.next()?;
-    let day: u64 = words.next()?.parse().ok()?;
-    let month = words.next()?;
-    let year: u64 = words.next()?.parse().ok()?;
-    let mut clock = words.next()?.split(':').map(str::parse::<u64>);
-    let hour = clock.next()?.ok()?;
-    let minute = clock.next()?.ok()?;
-    let second = clock.next()?.ok()?;
-    let sane = words.next()? == "GMT"
-        && words.next().is_none()
-        && clock.next().is_none()
-        && (1..=31).contains(&day)
-        && (1970..=9999).contains(&year)
-        && hour < 24
-        && minute < 60
-        && second < 61;
-    if !sane {
-        return None;
-    }
-    let month = [
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-    ]
-    .iter()
-    .position(|name| *name == month)? as u64;
-    // Days since 1970 by the proleptic Gregorian calendar, with years that begin in March.
-    let (year, month) = if month < 2 {
-        (year - 1, month + 10)
-    } else {
-        (year, month - 2)
-    };
-    let days = 365 * year + year / 4 - year / 100 + year / 400 + (month * 306 + 5) / 10 + day;
-    let days = days.checked_sub(719_469)?;
-    Some(((days * 24 + hour) * 60 + minute) * 60 + second)
+    let date = httpdate::parse_http_date(text).ok()?;
+    Some(date.duration_since(std::time::UNIX_EPOCH).ok()?.as_secs())
 }
 
 #[cfg(test)]

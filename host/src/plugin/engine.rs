@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
+use super::compiled;
 use super::error::PluginError;
 use super::limits::RunLimits;
 
@@ -69,6 +70,7 @@ fn config(pool: Option<PoolingAllocationConfig>, limits: &RunLimits) -> Config {
     config.max_wasm_stack(1 << 20);
     config.memory_reservation(limits.memory_bytes as u64);
     config.memory_guard_size(32 << 20);
+    config.cache(compiled::cache());
     if let Some(pool) = pool {
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     }

@@ -2,6 +2,7 @@
 //! limits. What may not enter: vendors, credentials, the store, configuration. Those are behind [`RunServices`].
 
 mod bindings;
+mod compiled;
 mod convert;
 mod engine;
 mod error;

@@ -9,6 +9,8 @@
     reason = "test support fails by panicking"
 )]
 
+pub mod faults;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};

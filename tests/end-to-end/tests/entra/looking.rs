@@ -11,7 +11,9 @@ use groupcast_simulators::entra::{Group, Lag, Member, ObjectType};
 use groupcast_simulators::faults::{Fault, Rule};
 use groupcast_simulators::log::LoggedRequest;
 use groupcast_simulators::organisation::{Organisation, Size};
-use groupcast_tests::{Lab, Target, user};
+use groupcast_tests::{Lab, Target, faults, user};
+
+pub use groupcast_tests::faults::{heal, strike};
 
 /// Shorter here, since every test of this room is about it.
 pub const ENTRA: Target = Target::Entra;
@@ -258,25 +260,7 @@ pub fn lag(lab: &Lab, create_ms: u64, read_ms: u64) {
 
 /// A rule for Graph.
 pub fn rule(method: &str, path: &str, fault: Fault) -> Rule {
-    Rule {
-        vendor: Vendor::Entra,
-        method: Some(method.to_owned()),
-        path: Some(path.to_owned()),
-        query: None,
-        skip: 0,
-        times: None,
-        fault,
-    }
-}
-
-/// Puts a rule in force.
-pub fn strike(lab: &Lab, rule: Rule) {
-    lab.simulators.faults(|faults| faults.add(rule));
-}
-
-/// Takes all rules away.
-pub fn heal(lab: &Lab) {
-    lab.simulators.faults(groupcast_simulators::faults::Faults::clear);
+    faults::rule(Vendor::Entra, method, path, fault)
 }
 
 /// An answer of Graph without effect.

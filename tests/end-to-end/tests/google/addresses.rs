@@ -6,8 +6,8 @@ use groupcast_simulators::organisation::Size;
 use groupcast_tests::{GOOGLE_DIRECTORY, Lab, Target, address, codes, part};
 
 use crate::looking::{
-    answers, as_members, creations, existing, exported, fault, group_at, groups, joins, members, mutations,
-    no_faults, nothing_left_to_do, plain, plan_of_sales, resting_state, rule, stays_so, strike,
+    answers, as_members, creations, existing, exported, fault, group_at, groups, heal, joins, members,
+    mutations, nothing_left_to_do, plain, plan_of_sales, resting_state, rule, stays_so, strike,
 };
 
 const SALES: &str = "sales@example.com";
@@ -241,7 +241,7 @@ async fn r20_a_bound_group_that_answers_404_is_provisioning_and_never_created_ag
         lab.sync(Target::Google).await;
         assert_eq!(lab.all_writes(), Vec::<String>::new());
     }
-    no_faults(&lab);
+    heal(&lab);
     lab.sync(Target::Google).await;
     assert_eq!(group_at(&lab, SALES).id, target);
     assert_eq!(members(&lab, SALES), as_members(&[0, 1, 2]));

@@ -7,8 +7,8 @@ use groupcast_simulators::faults::{Fault, Rule};
 use groupcast_tests::{Lab, Target, changes};
 
 use crate::looking::{
-    as_members, exported, google_id, group_at, joins, leaves, members, mutations, no_faults,
-    nothing_left_to_do, plan_of_sales, planned_removals, removals, stays_so, strike,
+    as_members, exported, google_id, group_at, heal, joins, leaves, members, mutations, nothing_left_to_do,
+    plan_of_sales, planned_removals, removals, stays_so, strike,
 };
 
 const SALES: &str = "sales@example.com";
@@ -95,7 +95,7 @@ async fn r11_r42_somebody_whom_one_read_of_two_lacks_is_not_removed() {
     let (plan, sales) = plan_of_sales(&lab).await;
     assert_eq!(sales.state, GroupState::Frozen, "{sales:#?}");
     assert_eq!(changes(&sales).1, 0, "{sales:#?}");
-    no_faults(&lab);
+    heal(&lab);
     assert!(plan.plan.parts.len() == 1);
     lab.sync(Target::Google).await;
     assert_eq!(removals(&lab), []);

@@ -6,10 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use groupcast::run::PlanOutcome;
 use groupcast_guest::plan::part::{GroupState, Part, RemovalReason};
 use groupcast_simulators::Vendor;
-use groupcast_simulators::faults::{Fault, Faults, Rule};
+use groupcast_simulators::faults::{Fault, Rule};
 use groupcast_simulators::google::tenant::{Group, Member, MemberType, Role};
 use groupcast_simulators::log::LoggedRequest;
-use groupcast_tests::{Lab, Target, address, part, user};
+use groupcast_tests::{Lab, Target, address, faults, part, user};
+
+pub use groupcast_tests::faults::{heal, strike};
 
 /// Google's ID of a user by number.
 pub fn google_id(number: usize) -> String {
@@ -214,32 +216,14 @@ pub async fn plan_of_sales(lab: &Lab) -> (PlanOutcome, Part) {
     (plan, sales)
 }
 
-/// A fault of Google's, until [`no_faults`].
+/// A fault of Google's, until [`heal`].
 pub fn fault(lab: &Lab, method: &str, path: &str, fault: Fault) {
     strike(lab, rule(method, path, fault));
 }
 
 /// A rule for Google that strikes without end.
 pub fn rule(method: &str, path: &str, fault: Fault) -> Rule {
-    Rule {
-        vendor: Vendor::Google,
-        method: Some(method.to_owned()),
-        path: Some(path.to_owned()),
-        query: None,
-        skip: 0,
-        times: None,
-        fault,
-    }
-}
-
-/// Puts a rule in force.
-pub fn strike(lab: &Lab, rule: Rule) {
-    lab.simulators.faults(|faults| faults.add(rule));
-}
-
-/// All is well again.
-pub fn no_faults(lab: &Lab) {
-    lab.simulators.faults(Faults::clear);
+    faults::rule(Vendor::Google, method, path, fault)
 }
 
 /// The path of the list of a group's members.

@@ -8,8 +8,8 @@ use groupcast_simulators::organisation::Size;
 use groupcast_tests::{Lab, Target, address, changes, codes, user};
 
 use crate::looking::{
-    answers, as_members, creations, existing, exported, fault, google_id, group_at, groups, joins, leaves,
-    member, members, members_path, mutations, no_faults, nothing_left_to_do, plain, plan_of_sales,
+    answers, as_members, creations, existing, exported, fault, google_id, group_at, groups, heal, joins,
+    leaves, member, members, members_path, mutations, nothing_left_to_do, plain, plan_of_sales,
     planned_removals, removals, stays_so,
 };
 
@@ -177,7 +177,7 @@ async fn r15_whoever_could_not_be_added_stays_in_the_old_group_until_they_can() 
     second.times = Some(1);
     crate::looking::strike(&lab, second);
     lab.sync(Target::Google).await;
-    no_faults(&lab);
+    heal(&lab);
     let (new, old) = (members(&lab, FIELD), members(&lab, SALES));
     assert_eq!((new.len(), old.len()), (2, 1), "{new:#?} {old:#?}");
     for number in [0, 1, 2] {
@@ -371,7 +371,7 @@ async fn r14_an_old_group_that_cannot_be_read_is_emptied_later_and_the_move_into
     assert_eq!(members(&lab, FIELD), as_members(&[0, 1]));
     assert_eq!(members(&lab, SALES), as_members(&[0, 1]));
     assert_eq!(removals(&lab), []);
-    no_faults(&lab);
+    heal(&lab);
     lab.sync(Target::Google).await;
     assert_eq!(members(&lab, SALES), as_members(&[]));
     the_move_ends(&lab).await;
@@ -445,7 +445,7 @@ async fn r14_r15_a_second_change_before_the_first_move_has_ended_leaves_nobody_b
         as_members(&[0, 1]),
         "unread, and so left alone"
     );
-    no_faults(&lab);
+    heal(&lab);
     for _ in 0..2 {
         lab.sync(Target::Google).await;
     }

@@ -8,8 +8,8 @@ use groupcast_simulators::organisation::Size;
 use groupcast_tests::{Lab, Target, address, changes, codes};
 
 use crate::looking::{
-    answers, as_members, exported, fault, google_id, group_at, joins, leaves, members, members_path,
-    no_faults, nothing_left_to_do, plan_of_sales, removals, rule, stays_so, strike,
+    answers, as_members, exported, fault, google_id, group_at, heal, joins, leaves, members, members_path,
+    nothing_left_to_do, plan_of_sales, removals, rule, stays_so, strike,
 };
 
 const SALES: &str = "sales@example.com";
@@ -105,7 +105,7 @@ async fn nobody_is_removed_while(lab: &Lab, id: &str, size: usize, code: &str) {
     assert!(now.contains_key(&address(size)), "additions go on");
     assert_eq!(now.len(), size + 1, "and nobody is gone");
 
-    no_faults(lab);
+    heal(lab);
     lab.simulators.clear_requests();
     lab.sync(Target::Google).await;
     assert_eq!(removals(lab), [(group_at(lab, SALES).id, google_id(0))]);
@@ -173,7 +173,7 @@ async fn r42_r46_members_whom_a_list_lacks_and_who_are_there_when_asked_for_are_
         lab.all_writes()
     );
     assert_eq!(members(&lab, SALES), as_members(&[0, 1, 2, 3, 4, 5]));
-    no_faults(&lab);
+    heal(&lab);
     lab.sync(Target::Google).await;
     assert_eq!(members(&lab, SALES), as_members(&[1, 2, 3, 4, 5]));
     stays_so(&lab).await;
@@ -188,7 +188,7 @@ async fn r42_somebody_who_left_while_the_list_lacked_them_is_still_ours_and_leav
     fault(&lab, "GET", &path, Fault::DropItems { count: 1 });
     leaves(&lab, &id, 4);
     lab.sync(Target::Google).await;
-    no_faults(&lab);
+    heal(&lab);
     lab.sync(Target::Google).await;
     assert_eq!(
         members(&lab, SALES),
@@ -208,7 +208,7 @@ async fn r42_r15_an_old_group_whose_list_lacks_some_is_not_taken_for_left() {
     lab.sync(Target::Google).await;
     lab.sync(Target::Google).await;
     assert_eq!(members(&lab, "field@example.com"), as_members(&[0, 1, 2, 3]));
-    no_faults(&lab);
+    heal(&lab);
     for _ in 0..2 {
         lab.sync(Target::Google).await;
     }
@@ -246,7 +246,7 @@ async fn r42_r31_a_list_of_users_that_is_not_whole_removes_nobody_and_additions_
                     "found by a question of their own: {broken:?} {policy}"
                 );
             }
-            no_faults(&lab);
+            heal(&lab);
             lab.sync(Target::Google).await;
             assert_eq!(
                 members(&lab, SALES),

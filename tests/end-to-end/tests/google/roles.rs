@@ -10,9 +10,8 @@ use groupcast_simulators::organisation::Size;
 use groupcast_tests::{Lab, Target, address};
 
 use crate::looking::{
-    answers, as_members, exported, fault, google_id, group_at, groups, held, joins, leaves, members,
-    members_path, mutations, no_faults, nothing_left_to_do, plan_of_sales, refusal, removals, rule, stays_so,
-    strike,
+    answers, as_members, exported, fault, google_id, group_at, groups, heal, held, joins, leaves, members,
+    members_path, mutations, nothing_left_to_do, plan_of_sales, refusal, removals, rule, stays_so, strike,
 };
 
 const SALES: &str = "sales@example.com";
@@ -144,7 +143,7 @@ async fn r40_a_duplicate_is_success_once_the_member_is_read_back() {
         },
     );
     let outcome = lab.sync(Target::Google).await;
-    no_faults(&lab);
+    heal(&lab);
     let SyncOutcome::Applied { apply, .. } = outcome else {
         panic!("{outcome:#?}");
     };
@@ -228,7 +227,7 @@ async fn r40_somebody_who_is_gone_already_is_removed_successfully() {
         },
     );
     let outcome = lab.sync(Target::Google).await;
-    no_faults(&lab);
+    heal(&lab);
     let SyncOutcome::Applied { apply, .. } = outcome else {
         panic!("{outcome:#?}");
     };
@@ -251,7 +250,7 @@ async fn r40_a_not_found_that_reading_back_contradicts_is_no_success() {
         answers(404, "notFound", "Resource Not Found: memberKey"),
     );
     let outcome = lab.sync(Target::Google).await;
-    no_faults(&lab);
+    heal(&lab);
     let SyncOutcome::Applied { apply, .. } = outcome else {
         panic!("{outcome:#?}");
     };
@@ -280,7 +279,7 @@ async fn r40_one_bad_entry_in_a_batch_fails_alone() {
     bad.times = Some(1);
     strike(&lab, bad);
     let outcome = lab.sync(Target::Google).await;
-    no_faults(&lab);
+    heal(&lab);
     let SyncOutcome::Applied { apply, .. } = outcome else {
         panic!("{outcome:#?}");
     };
@@ -314,7 +313,7 @@ async fn r40_a_batch_that_is_refused_whole_is_split_down_and_everybody_is_added(
         .apply(Target::Google, &plan.plan.hash, Selection::default())
         .await
         .unwrap();
-    no_faults(&lab);
+    heal(&lab);
     assert_eq!((apply.report.applied, apply.report.failed), (4, 0), "{apply:#?}");
     assert_eq!(members(&lab, SALES), as_members(&[0, 1, 2, 3, 4]));
     stays_so(&lab).await;

@@ -167,7 +167,7 @@ async fn r51_a_group_that_people_are_still_moved_away_from_is_nobodys() {
         assert_eq!(part(&plan, "Rivals").state, GroupState::Conflict);
         assert_eq!(members(&lab, SALES), as_members(&[0, 1]));
     }
-    crate::looking::no_faults(&lab);
+    crate::looking::heal(&lab);
     for _ in 0..3 {
         lab.sync(Target::Google).await;
     }

@@ -10,18 +10,7 @@ use groupcast_simulators::Vendor;
 use groupcast_simulators::faults::{Fault, Rule};
 use groupcast_tests::{Lab, Target, codes};
 
-/// A rule that strikes every request of this method and path.
-pub fn rule(vendor: Vendor, method: &str, path: &str, fault: Fault) -> Rule {
-    Rule {
-        vendor,
-        method: Some(method.to_owned()),
-        path: Some(path.to_owned()),
-        query: None,
-        skip: 0,
-        times: None,
-        fault,
-    }
-}
+pub use groupcast_tests::faults::{heal, rule, strike};
 
 /// Reads of one JumpCloud group's members.
 pub fn members_of(group: &str, fault: Fault) -> Rule {
@@ -31,16 +20,6 @@ pub fn members_of(group: &str, fault: Fault) -> Rule {
         &format!("/api/v2/usergroups/{group}/membership"),
         fault,
     )
-}
-
-/// Puts a rule in force.
-pub fn strike(lab: &Lab, rule: Rule) {
-    lab.simulators.faults(|faults| faults.add(rule));
-}
-
-/// Takes all rules away.
-pub fn heal(lab: &Lab) {
-    lab.simulators.faults(groupcast_simulators::faults::Faults::clear);
 }
 
 /// An answer without effect.

@@ -157,7 +157,7 @@ async fn everywhere(target: Target) {
 #[tokio::test(flavor = "multi_thread")]
 async fn r7_a_throttle_longer_than_a_run_waits_ends_it_at_once_and_says_for_how_long() {
     for target in BOTH {
-        for value in ["1000000", "99999999999999999999", "Fri, 31 Dec 2999 23:59:59 GMT"] {
+        for value in ["1000000", "99999999999999999999", "Tue, 31 Dec 2999 23:59:59 GMT"] {
             let (lab, id) = exported(target).await;
             lab.jumpcloud(|jumpcloud| jumpcloud.add_user_to_group(&id, &user(4)));
             strike(
