@@ -4,7 +4,7 @@
 //! the same engine over the same traits ([`environment`]), so that tests and benchmarks run it natively.
 //!
 //! The rooms: [`plan`] decides and knows neither vendors nor clocks nor sockets; [`complete`] proves that a
-//! read is whole; [`jumpcloud`], [`google`] and [`entra`] speak to one vendor each, through [`http`];
+//! read is whole; [`names`] keeps large readings small; [`jumpcloud`], [`google`] and [`entra`] speak to one vendor each, through [`http`];
 //! [`apply`] carries out what was approved; [`engine`] puts these together for each export of the WIT world.
 
 pub mod apply;
@@ -20,6 +20,7 @@ pub mod http;
 pub mod jumpcloud;
 pub mod ledger;
 pub mod manifest;
+pub mod names;
 pub mod plan;
 pub mod settings;
 pub mod target;

@@ -47,6 +47,15 @@ pub struct WriteResult {
     pub uncertain: bool,
 }
 
+/// What makes a list of members that claims to be whole fall short.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Doubt {
+    /// Members whom the list lacks and who are there all the same.
+    pub there: Vec<ObservedMember>,
+    /// Why the list is not whole, for a person.
+    pub reason: String,
+}
+
 /// One vendor's directory.
 pub trait TargetDirectory {
     /// Finds source users in the target (R31): exact, unique, by immutable ID.
@@ -63,21 +72,37 @@ pub trait TargetDirectory {
         held: &BTreeSet<String>,
     ) -> impl Future<Output = Result<BTreeMap<String, Sight>, Failure>>;
 
-    /// Members of target groups by ID; an entry for every ID asked for.
+    /// Members of target groups by ID. Each group's reading is handed over as it comes, one for every ID asked for, in no
+    /// particular order: of a large directory, not all are kept as they come.
     fn members(
         &self,
         targets: &[String],
-    ) -> impl Future<Output = BTreeMap<String, Reading<Vec<ObservedMember>>>>;
+        take: &mut dyn FnMut(&str, Reading<Vec<ObservedMember>>),
+    ) -> impl Future<Output = ()>;
+
+    /// The same for a few groups: all readings, by target ID.
+    fn few_members(
+        &self,
+        targets: &[String],
+    ) -> impl Future<Output = BTreeMap<String, Reading<Vec<ObservedMember>>>> {
+        async move {
+            let mut readings = BTreeMap::new();
+            self.members(targets, &mut |target, reading| {
+                readings.insert(target.to_owned(), reading);
+            })
+            .await;
+            readings
+        }
+    }
 
     /// Doubts lists of members that claim to be whole: `absent` are members, by target ID, whom the ledger has there and
     /// whom the list lacks. A directory that can be asked for one membership asks; where somebody is there after all, or
-    /// no answer tells, the reading is not whole. By itself a list is believed.
+    /// no answer tells, it answers what makes the reading of that target fall short. By itself a list is believed.
     fn doubt(
         &self,
         _absent: &BTreeMap<String, BTreeSet<String>>,
-        _readings: &mut BTreeMap<String, Reading<Vec<ObservedMember>>>,
-    ) -> impl Future<Output = ()> {
-        async {}
+    ) -> impl Future<Output = BTreeMap<String, Doubt>> {
+        async { BTreeMap::new() }
     }
 
     /// Whether a key that is nobody's primary one leads to this target already, which then may take it as its own (R16).

@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 
 use crate::engine::Session;
 use crate::engine::answers::Report;
-use crate::engine::observe::{Observed, Scope};
+use crate::engine::observe::{Excerpt, Observed, Scope};
 use crate::engine::source::SourceDirectory;
 use crate::failure::{Failure, FailureKind};
 use crate::plan::part::{Note, Part};
@@ -82,16 +82,16 @@ fn moved<S: SourceDirectory, T: TargetDirectory>(
         return Ok(None);
     }
     // A part that changes the ledger alone is worth checking too: a release must not follow from what was true once.
-    let Some(view) = observed.views.iter().find(|view| view.id == part.group.id) else {
+    let Some(Excerpt { world, view }) = observed.excerpt(&part.group.id) else {
         return Ok(Some(
             "the group is gone from the source and was never exported".to_owned(),
         ));
     };
-    let now = crate::plan::fingerprint(view, &observed.world, session.settings, part);
+    let now = crate::plan::fingerprint(&view, &world, session.settings, part);
     if now == part.fingerprint {
         return Ok(None);
     }
-    let fresh = crate::plan::plan(&observed.world, std::slice::from_ref(view), session.settings);
+    let fresh = crate::plan::plan(&world, std::slice::from_ref(&view), session.settings);
     Ok(Some(match fresh.first() {
         Some(fresh) => crate::plan::what_moved(part, fresh),
         None => "the group is no longer planned at all".to_owned(),

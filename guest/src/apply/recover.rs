@@ -156,7 +156,7 @@ async fn settle_members<S, T: TargetDirectory>(
     let members = if targets.is_empty() {
         BTreeMap::new()
     } else {
-        session.target.members(&targets).await
+        session.target.few_members(&targets).await
     };
     let groups: BTreeSet<&String> = aimed.iter().map(|(intent, _, _)| &intent.intent.group).collect();
     let mut recorded = Recorded::new();

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::apply::effects::{self, Recorded};
 use crate::engine::Session;
 use crate::engine::answers::Report;
-use crate::engine::observe::{Observed, found_id};
+use crate::engine::observe::{Excerpt, Observed, found_id};
 use crate::engine::source::SourceDirectory;
 use crate::failure::{Failure, FailureKind};
 use crate::ledger::{Binding, Effect, Intent, Outcome, Settlement};
@@ -85,7 +85,8 @@ pub(super) async fn carry_out<S: SourceDirectory, T: TargetDirectory>(
 
 impl<S: SourceDirectory, T: TargetDirectory> Worker<'_, '_, S, T> {
     fn remember(&mut self, observed: &Observed) {
-        for view in &observed.views {
+        let excerpts = observed.ids().filter_map(|id| observed.excerpt(id));
+        for Excerpt { view, .. } in excerpts {
             if let Some(binding) = &view.binding {
                 self.bindings.insert(view.id.clone(), binding.clone());
             }
@@ -207,7 +208,8 @@ impl<S: SourceDirectory, T: TargetDirectory> Worker<'_, '_, S, T> {
             .collect();
         if !missing.is_empty() {
             let targets: Vec<String> = missing.into_iter().collect();
-            self.members.extend(self.session.target.members(&targets).await);
+            self.members
+                .extend(self.session.target.few_members(&targets).await);
         }
     }
 
@@ -256,7 +258,7 @@ impl<S: SourceDirectory, T: TargetDirectory> Worker<'_, '_, S, T> {
         }
         self.session
             .progress("verifying", 0, Some(targets.len()), "members who were moved");
-        let read = self.session.target.members(&targets).await;
+        let read = self.session.target.few_members(&targets).await;
         homes
             .into_iter()
             .map(|(index, target)| {

@@ -22,6 +22,11 @@ impl<T> Complete<T> {
         &self.0
     }
 
+    /// The value, without its proof.
+    pub fn into_inner(self) -> T {
+        self.0
+    }
+
     /// The value, derived: a pure function of something whole is whole.
     pub fn map<U>(self, derive: impl FnOnce(T) -> U) -> Complete<U> {
         Complete(derive(self.0))

@@ -9,7 +9,7 @@ use crate::engine::observe::{Observed, Scope, SourceHalf};
 use crate::engine::source::{Directory, SourceDirectory};
 use crate::failure::{Failure, FailureKind};
 use crate::plan::eligibility;
-use crate::plan::model::{Resolution, Sight, TargetRules};
+use crate::plan::model::{Resolution, Sight, SourceView, TargetRules};
 use crate::settings::Settings;
 use crate::target::{TargetDirectory, Wanted};
 
@@ -193,12 +193,11 @@ fn judge_source<S, T>(session: &Session<'_, S, T>, half: &SourceHalf, findings: 
             "No group is bound to the directory, so there is nothing to export. Bind groups in JumpCloud.",
         ));
     }
-    let unread = half
-        .sources
-        .iter()
-        .filter(|(id, _)| half.lookups.contains_key(*id))
-        .filter_map(|(_, source)| Some((source.group.as_ref()?, source.users.shortfall()?)));
-    for (group, reason) in unread {
+    for id in half.lookups.keys() {
+        let source = half.source(id);
+        let (Some(group), Some(reason)) = (&source.group, source.users.shortfall()) else {
+            continue;
+        };
         findings.push(Finding::new(
             Severity::Warning,
             "read-incomplete",
@@ -214,9 +213,9 @@ async fn judge_risk<S: SourceDirectory, T>(
     half: &SourceHalf,
     findings: &mut Vec<Finding>,
 ) -> Result<(), Failure> {
-    let at_risk: Vec<(&String, &crate::plan::model::SourceView)> = half
-        .sources
-        .iter()
+    let at_risk: Vec<(&str, SourceView)> = half
+        .ids()
+        .map(|id| (id, half.source(id)))
         .filter(|(_, source)| {
             source.group.as_ref().is_some_and(|group| {
                 eligibility::is_bound(session.settings, source, group)
@@ -228,24 +227,21 @@ async fn judge_risk<S: SourceDirectory, T>(
     let unread: Vec<String> = at_risk
         .iter()
         .filter(|(_, source)| source.users.complete().is_none() && source.users.seen().is_empty())
-        .map(|(id, _)| (*id).clone())
+        .map(|(id, _)| (*id).to_owned())
         .collect();
     let read = if unread.is_empty() {
         BTreeMap::new()
     } else {
-        session.source.many_members(&unread).await?
+        session.source.few_members(&unread).await?
     };
-    for (id, source) in at_risk {
-        let users = read.get(id).unwrap_or(&source.users);
+    for (id, source) in &at_risk {
+        let users = read.get(*id).unwrap_or(&source.users);
         let about = if users.complete().is_some() {
             ""
         } else {
             "at least "
         };
-        let name = source
-            .group
-            .as_ref()
-            .map_or(id.as_str(), |group| group.name.as_str());
+        let name = source.group.as_ref().map_or(*id, |group| group.name.as_str());
         findings.push(Finding::new(
             unless_acknowledged(session.settings),
             "group-at-risk",
@@ -264,34 +260,27 @@ async fn judge_risk<S: SourceDirectory, T>(
 fn judge_target(observed: &Observed, findings: &mut Vec<Finding>) {
     let mut unknown = 0_usize;
     let mut without_address = 0_usize;
-    for (id, resolution) in &observed.world.resolutions {
-        let name = || {
-            observed
-                .world
-                .users
-                .get(id)
-                .map_or_else(|| id.clone(), |user| user.username.clone())
-        };
+    for (user, resolution) in observed.everybody() {
         match resolution {
-            Resolution::Resolved(_) => {}
-            Resolution::Unknown { .. } => unknown += 1,
-            Resolution::NoAddress => without_address += 1,
-            Resolution::Ambiguous { candidates } => {
+            None | Some(Resolution::Resolved(_)) => {}
+            Some(Resolution::Unknown { .. }) => unknown += 1,
+            Some(Resolution::NoAddress) => without_address += 1,
+            Some(Resolution::Ambiguous { candidates }) => {
                 let list: Vec<&str> = candidates.iter().map(|one| one.address.as_str()).collect();
                 findings.push(Finding::new(
                     Severity::Warning,
                     "user-ambiguous",
-                    &name(),
+                    &user.username,
                     format!(
                         "Several people of the target could be meant: {}. Nobody is added.",
                         list.join(", ")
                     ),
                 ));
             }
-            Resolution::Unproven { reason } => findings.push(Finding::new(
+            Some(Resolution::Unproven { reason }) => findings.push(Finding::new(
                 Severity::Warning,
                 "user-unproven",
-                &name(),
+                &user.username,
                 format!("Whether the target has this person is not known: {reason}"),
             )),
         }
@@ -312,13 +301,9 @@ fn judge_target(observed: &Observed, findings: &mut Vec<Finding>) {
             format!("{without_address} people of the source have no email to look for; give them one."),
         ));
     }
-    for view in &observed.views {
-        let place = view
-            .source
-            .group
-            .as_ref()
-            .map_or(view.id.as_str(), |group| group.name.as_str());
-        match &view.target.sight {
+    for id in observed.ids() {
+        let place = observed.name(id);
+        match &observed.sight(id) {
             Sight::Nothing { warnings } => findings.extend(
                 warnings
                     .iter()

@@ -8,14 +8,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::engine::Session;
 use crate::engine::answers::{Explanation, Question, Step};
-use crate::engine::observe::{Observed, Scope, found_id};
-use crate::engine::plan::parts;
+use crate::engine::observe::{Excerpt, Scope, found_id};
+use crate::engine::plan::judge;
 use crate::engine::source::SourceDirectory;
 use crate::failure::Failure;
 use crate::ledger::{Binding, BindingState, Provenance};
 use crate::plan::address;
 use crate::plan::eligibility;
-use crate::plan::model::{GroupView, Reading, Resolution, Sight, SourceGroup, SourceUser, TargetRules};
+use crate::plan::model::{
+    GroupView, Reading, Resolution, Sight, SourceGroup, SourceUser, TargetRules, World,
+};
 use crate::plan::part::{Operation, Part};
 use crate::settings::{Settings, Suspended};
 use crate::target::TargetDirectory;
@@ -47,46 +49,38 @@ pub async fn explain<S: SourceDirectory, T: TargetDirectory>(
             steps: vec![step("group", false, message)],
         });
     };
-    let (mut observed, parts) = parts(&reading, &Scope::Groups(BTreeSet::from([id.clone()]))).await?;
-    let Some(index) = observed.views.iter().position(|view| view.id == id) else {
+    let (observed, verdict) = judge(&reading, &Scope::Groups(BTreeSet::from([id.clone()]))).await?;
+    let Some(Excerpt { mut world, mut view }) = observed.excerpt(&id) else {
         let message = format!("The group {id} is gone from JumpCloud and was never exported.");
         return Ok(Explanation {
             conclusion: message.clone(),
             steps: vec![step("group", false, message)],
         });
     };
+    let part = verdict.part(&view, &world);
     let mut chain = Chain::default();
-    if let Some(view) = observed.views.get_mut(index) {
-        read_users_anyway(&reading, view).await?;
-        group_links(session, view, &mut chain);
-    }
-    let part = parts.into_iter().find(|part| part.group.id == id);
-    let (Some(view), Some(part)) = (observed.views.get(index), part) else {
-        return Ok(chain.end("The group could not be judged."));
-    };
+    read_users_anyway(&reading, &mut view).await?;
+    group_links(session, &view, &mut chain);
     match &question.person {
         Some(person) => {
-            let person = find_person(&reading, view, person).await?;
+            let person = find_person(&reading, &view, person).await?;
             // Whoever is not in the group was not looked up with it.
             if let Some(user) = &person.user
-                && !observed.world.resolutions.contains_key(&user.id)
+                && !world.resolutions.contains_key(&user.id)
             {
                 let found = reading.target.resolve(std::slice::from_ref(user)).await?;
-                observed.world.resolutions.extend(found);
+                world.resolutions.extend(found);
             }
-            let Some(view) = observed.views.get(index) else {
-                return Ok(chain.end("The group could not be judged."));
-            };
             Ok(explain_person(
                 session.settings,
-                &observed,
-                view,
+                &world,
+                &view,
                 &part,
                 &person,
                 chain,
             ))
         }
-        None => Ok(explain_group(view, &part, chain)),
+        None => Ok(explain_group(&view, &part, chain)),
     }
 }
 
@@ -231,10 +225,7 @@ async fn read_users_anyway<S: SourceDirectory, T>(
 ) -> Result<(), Failure> {
     let unread = view.source.users.complete().is_none() && view.source.users.seen().is_empty();
     if unread && view.source.group.is_some() {
-        let mut read = session
-            .source
-            .many_members(std::slice::from_ref(&view.id))
-            .await?;
+        let mut read = session.source.few_members(std::slice::from_ref(&view.id)).await?;
         if let Some(users) = read.remove(&view.id) {
             view.source.users = users;
         }
@@ -392,7 +383,7 @@ fn explain_group(view: &GroupView, part: &Part, mut chain: Chain) -> Explanation
 
 fn explain_person(
     settings: &Settings,
-    observed: &Observed,
+    world: &World,
     view: &GroupView,
     part: &Part,
     person: &Person,
@@ -402,7 +393,7 @@ fn explain_person(
     let label = person.label().to_owned();
     let mut links = Chain::default();
     let wanted = source_links(settings, view, person, group, &mut links);
-    let resolved = resolution_link(observed, person, wanted, &mut links);
+    let resolved = resolution_link(world, person, wanted, &mut links);
     let principal = resolved.or_else(|| {
         person.principal.clone().or_else(|| {
             let user = person.user.as_ref()?;
@@ -509,9 +500,9 @@ fn source_links(
     member && stays
 }
 
-fn resolution_link(observed: &Observed, person: &Person, wanted: bool, chain: &mut Chain) -> Option<String> {
+fn resolution_link(world: &World, person: &Person, wanted: bool, chain: &mut Chain) -> Option<String> {
     let user = person.user.as_ref()?;
-    let (holds, message) = match observed.world.resolutions.get(&user.id) {
+    let (holds, message) = match world.resolutions.get(&user.id) {
         Some(Resolution::Resolved(principal)) => {
             chain.link(
                 "resolution",

@@ -4,48 +4,70 @@ use std::collections::BTreeMap;
 
 use crate::engine::Session;
 use crate::engine::answers::PlanSummary;
-use crate::engine::observe::{Observed, Scope};
+use crate::engine::observe::{Excerpt, Observed, Scope};
 use crate::engine::source::SourceDirectory;
 use crate::failure::Failure;
 use crate::plan::part::{Operation, Part};
+use crate::plan::{Claims, Verdict};
 use crate::target::TargetDirectory;
 
-/// Plans the directory; the parts go to the sink, ascending by source group ID.
+/// Plans the directory; the parts go to the sink, ascending by source group ID, each as soon as it is made.
 ///
 /// # Errors
 /// What ended the run; the parts handed over so far are then worthless.
 pub async fn plan<S: SourceDirectory, T: TargetDirectory>(
     session: &Session<'_, S, T>,
 ) -> Result<PlanSummary, Failure> {
-    let (_, parts) = parts(session, &Scope::Everything).await?;
+    let (observed, verdict) = judge(session, &Scope::Everything).await?;
     let mut summary = PlanSummary::default();
-    for (done, part) in parts.iter().enumerate() {
-        session.environment.plan_sink.put(&part.to_bytes())?;
-        session.progress("planning", done + 1, Some(parts.len()), &part.group.name);
-        count(&mut summary, part);
+    for (done, id) in observed.ids().enumerate() {
+        if let Some(Excerpt { world, view }) = observed.excerpt(id) {
+            let part = verdict.part(&view, &world);
+            session.environment.plan_sink.put(&part.to_bytes())?;
+            session.progress("planning", done + 1, Some(observed.len()), &part.group.name);
+            count(&mut summary, &part);
+        }
     }
     Ok(summary)
 }
 
-/// The parts for a scope, with the second read made that removals need; ascending by source group ID.
-pub(crate) async fn parts<S: SourceDirectory, T: TargetDirectory>(
-    session: &Session<'_, S, T>,
+/// Reads the world as far as a scope goes, makes the second reads that removals need, and decides all that takes more
+/// than one group to decide.
+pub(crate) async fn judge<'a, S: SourceDirectory, T: TargetDirectory>(
+    session: &Session<'a, S, T>,
     scope: &Scope,
-) -> Result<(Observed, Vec<Part>), Failure> {
+) -> Result<(Observed, Verdict<'a>), Failure> {
     let mut observed = session.observe(scope).await?;
-    session.progress("planning", 0, Some(observed.views.len()), "groups");
-    let reads: BTreeMap<_, _> = observed
-        .views
-        .iter()
-        .map(|view| {
-            let reads = crate::plan::second_reads(view, &observed.world, session.settings);
-            (view.id.clone(), reads)
-        })
-        .collect();
-    session.confirm(&mut observed, &reads).await?;
-    let mut parts = crate::plan::plan(&observed.world, &observed.views, session.settings);
-    parts.sort_by(|one, other| one.group.id.cmp(&other.group.id));
-    Ok((observed, parts))
+    session.progress("planning", 0, Some(observed.len()), "groups");
+    let mut claims = Claims::new(session.rules, session.settings);
+    for id in observed.ids() {
+        claims.take(
+            id,
+            &observed.source(id),
+            observed.binding(id),
+            &observed.sight(id),
+        );
+    }
+    let mut survey = claims.settle();
+    let mut again = BTreeMap::new();
+    let ids: Vec<String> = observed.ids().map(str::to_owned).collect();
+    for id in ids {
+        if let Some(Excerpt { world, view }) = observed.excerpt(&id) {
+            let reads = survey.look(&view, &world);
+            if !reads.is_empty() {
+                again.insert(id, observed.again(&reads));
+            }
+        }
+    }
+    if !again.is_empty() {
+        session.confirm(&mut observed, &again).await?;
+        for id in again.keys() {
+            if let Some(Excerpt { world, view }) = observed.excerpt(id) {
+                survey.count(&view, &world);
+            }
+        }
+    }
+    Ok((observed, survey.decide()))
 }
 
 fn count(summary: &mut PlanSummary, part: &Part) {

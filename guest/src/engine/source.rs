@@ -35,11 +35,28 @@ pub trait SourceDirectory {
     /// One person's own record; none only where the source answers that it does not exist (R49).
     fn user(&self, id: &str) -> impl Future<Output = Result<Option<SourceUser>, Failure>>;
 
-    /// Effective users of groups, nested ones included; an entry for every group asked for.
+    /// Effective users of groups, nested ones included. Each group's reading is handed over as it comes, one for every
+    /// group asked for, in no particular order: of a large directory, not all are kept as they come.
     fn many_members(
         &self,
         groups: &[String],
-    ) -> impl Future<Output = Result<BTreeMap<String, Reading<BTreeSet<String>>>, Failure>>;
+        take: &mut dyn FnMut(&str, Reading<BTreeSet<String>>),
+    ) -> impl Future<Output = Result<(), Failure>>;
+
+    /// The same for a few groups: all readings, by group.
+    fn few_members(
+        &self,
+        groups: &[String],
+    ) -> impl Future<Output = Result<BTreeMap<String, Reading<BTreeSet<String>>>, Failure>> {
+        async move {
+            let mut readings = BTreeMap::new();
+            self.many_members(groups, &mut |group, reading| {
+                readings.insert(group.to_owned(), reading);
+            })
+            .await?;
+            Ok(readings)
+        }
+    }
 }
 
 impl SourceDirectory for crate::jumpcloud::Reader<'_> {
@@ -74,7 +91,8 @@ impl SourceDirectory for crate::jumpcloud::Reader<'_> {
     async fn many_members(
         &self,
         groups: &[String],
-    ) -> Result<BTreeMap<String, Reading<BTreeSet<String>>>, Failure> {
-        self.many_members(groups).await
+        take: &mut dyn FnMut(&str, Reading<BTreeSet<String>>),
+    ) -> Result<(), Failure> {
+        self.many_members(groups, take).await
     }
 }

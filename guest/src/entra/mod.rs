@@ -90,8 +90,8 @@ impl TargetDirectory for Entra<'_> {
         read::look_up(&self.graph, wanted, held, self.on_ambiguous).await
     }
 
-    async fn members(&self, targets: &[String]) -> BTreeMap<String, Reading<Vec<ObservedMember>>> {
-        read::members(&self.graph, targets).await
+    async fn members(&self, targets: &[String], take: &mut dyn FnMut(&str, Reading<Vec<ObservedMember>>)) {
+        read::members(&self.graph, targets, take).await;
     }
 
     async fn write(&self, writes: &[Write]) -> Vec<WriteResult> {

@@ -8,7 +8,7 @@ use super::request::{ObjectId, Request};
 use super::takeover::{judge, judge_own};
 use super::types::{DirectoryObject, Group, User};
 use crate::failure::{Failure, FailureKind};
-use crate::http::together;
+use crate::http::{as_they_come, together};
 use crate::plan::model::{
     MemberKind, ObservedMember, Principal, Reading, Resolution, Role, Sight, SourceUser,
 };
@@ -337,11 +337,12 @@ async fn by_name(
     Ok(())
 }
 
-/// Lists members of groups.
+/// Lists members of groups; each reading is handed over as it comes.
 pub async fn members(
     graph: &Graph<'_>,
     targets: &[String],
-) -> BTreeMap<String, Reading<Vec<ObservedMember>>> {
+    take: &mut dyn FnMut(&str, Reading<Vec<ObservedMember>>),
+) {
     let readings = targets.chunks(super::request::BATCH / 2).map(|chunk| async move {
         let ids: Vec<Option<ObjectId>> = chunk.iter().map(|target| ObjectId::parse(target)).collect();
         let requests: Vec<Request> = ids
@@ -363,11 +364,18 @@ pub async fn members(
                     reason: format!("\"{target}\" is no object ID of Entra"),
                 },
             };
-            readings.push((target.clone(), reading));
+            readings.push((target, reading));
         }
         readings
     });
-    together(readings, 4).await.into_iter().flatten().collect()
+    let taken: Result<(), std::convert::Infallible> = as_they_come(readings, 4, |readings| {
+        for (target, reading) in readings {
+            take(target, reading);
+        }
+        Ok(())
+    })
+    .await;
+    let Ok(()) = taken;
 }
 
 async fn members_of(

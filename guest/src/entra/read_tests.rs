@@ -408,7 +408,20 @@ fn read_members(
     let world = world(&log, handle);
     let graph = Graph::new(fake::environment(&world), BASE, 1);
     let targets: Vec<String> = targets.iter().map(|id| (*id).to_owned()).collect();
-    run(members(&graph, &targets))
+    run(all_members(&graph, &targets))
+}
+
+async fn all_members(
+    graph: &Graph<'_>,
+    targets: &[String],
+) -> BTreeMap<String, Reading<Vec<ObservedMember>>> {
+    let mut readings = BTreeMap::new();
+    members(graph, targets, &mut |target, reading| {
+        let twice = readings.insert(target.to_owned(), reading);
+        assert!(twice.is_none(), "{target} was handed over twice");
+    })
+    .await;
+    readings
 }
 
 #[test]
@@ -497,6 +510,6 @@ fn r42_one_group_that_cannot_be_read_never_spoils_another() {
 fn r42_members_are_partial_when_nothing_answers() {
     let world = TestWorld::new(|_| Err(TransportError::NotSent("no route".into())));
     let graph = Graph::new(fake::environment(&world), BASE, 1);
-    let answer = run(members(&graph, &["g1".to_owned()]));
+    let answer = run(all_members(&graph, &["g1".to_owned()]));
     assert!(matches!(&answer["g1"], Reading::Partial { reason, .. } if reason.contains("no route")));
 }

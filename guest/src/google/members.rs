@@ -1,50 +1,42 @@
 //! Reading the members of groups. `directMembersCount` may leave pending members out and is not looked at.
 
-use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::people::People;
 use super::records::{MEMBER_FIELDS, MEMBERS_FIELDS, MemberPage, MemberRecord};
 use super::{Google, batch, errors, path};
 use crate::complete::{Collector, Next, Page};
-use crate::http::{Call, together};
+use crate::http::{Call, as_they_come};
 use crate::plan::model::{MemberKind, ObservedMember, Principal, Reading, Role};
+use crate::target::Doubt;
 
 impl Google<'_> {
     pub(super) async fn members_of(
         &self,
         targets: &[String],
-    ) -> BTreeMap<String, Reading<Vec<ObservedMember>>> {
-        let done = Cell::new(0);
+        take: &mut dyn FnMut(&str, Reading<Vec<ObservedMember>>),
+    ) {
         let people = self.known_people();
-        let reads = targets.iter().map(|target| async {
-            let reading = self.members_of_one(target).await;
-            done.set(done.get() + 1);
-            let progress = self.client.environment().progress;
-            progress.report("target-members", done.get(), Some(targets.len() as u64), target);
-            reading
-        });
-        let readings = together(reads, self.client.at_once()).await;
-        let observe = |records: Vec<MemberRecord>| -> Vec<ObservedMember> {
-            records
-                .into_iter()
-                .map(|record| observed(record, people.as_deref()))
-                .collect()
-        };
-        targets
+        let reads = targets
             .iter()
-            .zip(readings)
-            .map(|(target, reading)| {
-                let reading = match reading {
-                    Reading::Complete(whole) => Reading::Complete(whole.map(observe)),
-                    Reading::Partial { seen, reason } => Reading::Partial {
-                        seen: observe(seen),
-                        reason,
-                    },
+            .map(|target| async move { (target, self.members_of_one(target).await) });
+        let mut done = 0;
+        let taken: Result<(), std::convert::Infallible> =
+            as_they_come(reads, self.client.at_once(), |(target, reading)| {
+                done += 1;
+                let progress = self.client.environment().progress;
+                progress.report("target-members", done, Some(targets.len() as u64), target);
+                let observed = |records: Vec<MemberRecord>| {
+                    records
+                        .into_iter()
+                        .map(|record| observed(record, people.as_deref()))
+                        .collect()
                 };
-                (target.clone(), reading)
+                take(target, reading.map(observed));
+                Ok(())
             })
-            .collect()
+            .await;
+        let Ok(()) = taken;
     }
 
     /// Members show late in lists, and a list can lack some and claim to be whole: whoever is recorded in a group and not
@@ -53,8 +45,7 @@ impl Google<'_> {
     pub(super) async fn ask_for_absent(
         &self,
         absent: &BTreeMap<String, BTreeSet<String>>,
-        readings: &mut BTreeMap<String, Reading<Vec<ObservedMember>>>,
-    ) {
+    ) -> BTreeMap<String, Doubt> {
         let asked: Vec<(&str, &str)> = absent
             .iter()
             .flat_map(|(target, members)| {
@@ -97,17 +88,16 @@ impl Google<'_> {
             }
         }
         let people = self.known_people();
-        for (target, (there, reason)) in found {
-            if let Some(reading) = readings.get_mut(target) {
-                let mut seen = reading.seen().clone();
-                seen.extend(
-                    there
-                        .into_iter()
-                        .map(|record| observed(record, people.as_deref())),
-                );
-                *reading = Reading::Partial { seen, reason };
-            }
-        }
+        found
+            .into_iter()
+            .map(|(target, (there, reason))| {
+                let there = there
+                    .into_iter()
+                    .map(|record| observed(record, people.as_deref()))
+                    .collect();
+                (target.to_owned(), Doubt { there, reason })
+            })
+            .collect()
     }
 
     async fn members_of_one(&self, target: &str) -> Reading<Vec<MemberRecord>> {

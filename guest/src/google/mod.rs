@@ -20,7 +20,7 @@ use crate::http::Client;
 use crate::manifest::{Credential, EgressRule};
 use crate::plan::model::{ObservedMember, Reading, Resolution, Sight, SourceUser};
 use crate::settings::Settings;
-use crate::target::{TargetDirectory, Wanted, Write, WriteResult};
+use crate::target::{Doubt, TargetDirectory, Wanted, Write, WriteResult};
 
 pub use errors::classify;
 
@@ -105,16 +105,12 @@ impl TargetDirectory for Google<'_> {
         self.look_up_groups(wanted, held).await
     }
 
-    async fn members(&self, targets: &[String]) -> BTreeMap<String, Reading<Vec<ObservedMember>>> {
-        self.members_of(targets).await
+    async fn members(&self, targets: &[String], take: &mut dyn FnMut(&str, Reading<Vec<ObservedMember>>)) {
+        self.members_of(targets, take).await;
     }
 
-    async fn doubt(
-        &self,
-        absent: &BTreeMap<String, BTreeSet<String>>,
-        readings: &mut BTreeMap<String, Reading<Vec<ObservedMember>>>,
-    ) {
-        self.ask_for_absent(absent, readings).await;
+    async fn doubt(&self, absent: &BTreeMap<String, BTreeSet<String>>) -> BTreeMap<String, Doubt> {
+        self.ask_for_absent(absent).await
     }
 
     async fn leads_to(&self, key: &str, target: &str) -> bool {

@@ -353,6 +353,23 @@ pub async fn together<F: Future>(futures: impl IntoIterator<Item = F>, at_once: 
     results.into_iter().map(|(_, result)| result).collect()
 }
 
+/// Runs futures, at most `at_once` of them at a time, and hands over each result as it comes, in no particular order:
+/// where there are many, not all results need be kept.
+///
+/// # Errors
+/// The first that `take` answers; the futures that are not done yet are dropped.
+pub async fn as_they_come<F: Future, E>(
+    futures: impl IntoIterator<Item = F>,
+    at_once: usize,
+    mut take: impl FnMut(F::Output) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut results = futures_util::stream::iter(futures).buffer_unordered(at_once.max(1));
+    while let Some(result) = results.next().await {
+        take(result)?;
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 #[path = "client_tests.rs"]
 mod tests;

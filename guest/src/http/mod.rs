@@ -13,4 +13,4 @@ pub mod testing;
 
 pub use answer::{Answer, Ruling, Verdict};
 pub use call::Call;
-pub use client::{Client, together};
+pub use client::{Client, as_they_come, together};

@@ -1,6 +1,5 @@
 //! What the engine reads from JumpCloud, in the planner's words.
 
-use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::de::DeserializeOwned;
@@ -10,7 +9,7 @@ use super::records::{
     Connection, Directory, DirectoryRecord, DirectorySettings, GraphObject, GroupRecord, UserRecord,
 };
 use crate::failure::{Failure, FailureKind};
-use crate::http::{Call, Client, together};
+use crate::http::{Call, Client, as_they_come, together};
 use crate::plan::model::{Reading, SourceGroup, SourceUser, TargetRules};
 
 /// The fields of a user that are asked for (version 1 separates them by blanks).
@@ -277,28 +276,27 @@ impl<'a> Reader<'a> {
         Ok(derive(records, |objects| of_kind("user", objects)))
     }
 
-    /// Effective users of groups, several groups at a time; an entry for every group asked for.
+    /// Effective users of groups, several groups at a time; each reading is handed over as it comes.
     ///
     /// # Errors
     /// What ends the run.
     pub async fn many_members(
         &self,
         groups: &[String],
-    ) -> Result<BTreeMap<String, Reading<BTreeSet<String>>>, Failure> {
-        let done = Cell::new(0);
-        let reads = groups.iter().map(|group| async {
-            let reading = self.members(group).await;
-            done.set(done.get() + 1);
-            let progress = self.client.environment().progress;
-            progress.report("source-members", done.get(), Some(groups.len() as u64), group);
-            reading
-        });
-        let readings = together(reads, self.client.at_once()).await;
-        groups
+        take: &mut dyn FnMut(&str, Reading<BTreeSet<String>>),
+    ) -> Result<(), Failure> {
+        let reads = groups
             .iter()
-            .zip(readings)
-            .map(|(group, reading)| Ok((group.clone(), reading?)))
-            .collect()
+            .map(|group| async move { (group, self.members(group).await) });
+        let mut done = 0;
+        as_they_come(reads, self.client.at_once(), |(group, reading)| {
+            done += 1;
+            let progress = self.client.environment().progress;
+            progress.report("source-members", done, Some(groups.len() as u64), group);
+            take(group, reading?);
+            Ok(())
+        })
+        .await
     }
 
     async fn one<T: DeserializeOwned>(&self, call: Call) -> Result<Option<T>, Failure> {

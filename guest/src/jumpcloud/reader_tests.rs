@@ -159,7 +159,12 @@ fn many_members_has_an_entry_for_every_group_whatever_befalls_one() {
         }
     });
     let groups: Vec<String> = (0..20).map(|number| format!("g{number}")).collect();
-    let readings = run(reader(&world).many_members(&groups)).unwrap();
+    let mut readings = BTreeMap::new();
+    run(reader(&world).many_members(&groups, &mut |group, reading| {
+        let twice = readings.insert(group.to_owned(), reading);
+        assert!(twice.is_none(), "{group} was handed over twice");
+    }))
+    .unwrap();
     assert_eq!(readings.len(), 20);
     assert!(readings["g3"].complete().is_none() && readings["g4"].complete().is_some());
 }

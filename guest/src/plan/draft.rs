@@ -9,7 +9,7 @@ use crate::settings::Settings;
 
 use super::desired::desired;
 use super::eligibility::{self, Export, Standing, Stopped};
-use super::merge::{Group, Merged, merge};
+use super::merge::{Group, Merged, behind, merge};
 use super::model::{GroupView, ObservedMember, Reading, Sight, TargetGroup, World};
 use super::moving;
 use super::part::{
@@ -332,12 +332,15 @@ impl Draft<'_> {
         members: &Reading<Vec<ObservedMember>>,
     ) {
         let desired = desired(self.view, world, settings);
+        let policy = eligibility::policy(settings, &export.group);
+        let behind = behind(world, policy);
         let group = Group {
             view: self.view,
             world,
             settings,
-            policy: eligibility::policy(settings, &export.group),
+            policy,
             desired: &desired,
+            behind: &behind,
         };
         let mut merged = merge(group, target, id, members);
         if id.is_none() {

@@ -23,6 +23,21 @@ pub(super) struct Group<'a> {
     pub policy: DriftPolicy,
     /// Who should be a member.
     pub desired: &'a Desired,
+    /// Principal -> the source user who resolves to it; of several the first. Empty where no policy asks for it.
+    pub behind: &'a BTreeMap<&'a str, &'a str>,
+}
+
+/// See [`Group::behind`].
+pub(super) fn behind(world: &World, policy: DriftPolicy) -> BTreeMap<&str, &str> {
+    let mut behind = BTreeMap::new();
+    if policy == DriftPolicy::Authoritative {
+        for (user, resolution) in &world.resolutions {
+            if let Resolution::Resolved(principal) = resolution {
+                behind.entry(principal.id.as_str()).or_insert(user.as_str());
+            }
+        }
+    }
+    behind
 }
 
 /// What came of it.
@@ -355,17 +370,10 @@ fn stranger(
         return;
     }
     // The person behind the account, where the source knows one who is not in the group.
-    let user = group
-        .world
-        .resolutions
-        .iter()
-        .find(|(_, resolution)| {
-            matches!(resolution, Resolution::Resolved(principal) if principal.id == member.principal.id)
-        })
-        .map(|(user, _)| user);
+    let user = group.behind.get(member.principal.id.as_str()).copied();
     match user {
         Some(user) => {
-            merged.second_read.insert(user.clone());
+            merged.second_read.insert(user.to_owned());
         }
         None => merged.second_list = true,
     }

@@ -2,8 +2,8 @@
 //! views always give the same bytes.
 //!
 //! The way through it: [`transition::lookup`] says what to look for in the target; [`planner::second_reads`]
-//! says whose membership must be read again before it may be removed (R42); [`planner::plan`] makes the
-//! parts; [`fingerprint`] says at apply time whether a group moved since (R44).
+//! says whose membership must be read again before it may be removed (R42); [`planner`] makes the
+//! parts, one group after the other; [`fingerprint`] says at apply time whether a group moved since (R44).
 
 pub mod address;
 pub mod conflicts;
@@ -25,7 +25,7 @@ pub mod transition;
 pub mod undo;
 
 pub use fingerprint::{fingerprint, what_moved};
-pub use planner::{SecondReads, plan, removal_candidates, second_reads};
+pub use planner::{Claims, SecondReads, Survey, Verdict, plan, removal_candidates, second_reads};
 pub use summary::{Summary, summary};
 pub use transition::{Lookup, lookup};
 pub use undo::undo_parts;

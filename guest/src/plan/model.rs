@@ -29,6 +29,14 @@ impl<T> Reading<T> {
         }
     }
 
+    /// What was seen, whole or not, without the proof.
+    pub fn into_seen(self) -> T {
+        match self {
+            Self::Complete(whole) => whole.into_inner(),
+            Self::Partial { seen, .. } => seen,
+        }
+    }
+
     /// The proof, where there is one.
     pub fn complete(&self) -> Option<&Complete<T>> {
         match self {

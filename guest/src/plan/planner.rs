@@ -1,50 +1,150 @@
-//! From the views of all groups to the parts of a plan.
+//! From the views of groups to the parts of a plan, one group after the other: of a large directory, no more than one
+//! group's view and part are held at a time.
+//!
+//! Three passes, each with every group in ascending order of ID. [`Claims`] takes in what groups could dispute with each
+//! other; [`Survey`] says what must be read again before removals (R42) and counts what each group would change;
+//! [`Verdict`] makes the parts, with what was disputed and what is over a limit decided. [`plan`] is all of it for views
+//! that are there already.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::ledger::Binding;
 use crate::settings::Settings;
 
-use super::conflicts::conflicts;
-use super::draft::{Draft, draft};
-use super::eligibility::{self, Export, Standing};
+use super::conflicts::Disputes;
+use super::draft::draft;
+use super::eligibility::{self, Standing};
 use super::fingerprint::fingerprint;
-use super::limits;
-use super::model::{GroupView, World};
-use super::part::Part;
+use super::limits::{self, Hold, Tally};
+use super::model::{GroupView, Sight, SourceView, TargetRules, World};
+use super::part::{Part, Reason};
 
 /// Plans all groups; parts ascending by source group ID, whatever the order of the views. Of two views of one group
 /// the later one counts.
 pub fn plan(world: &World, views: &[GroupView], settings: &Settings) -> Vec<Part> {
     let views: BTreeMap<&str, &GroupView> = views.iter().map(|view| (view.id.as_str(), view)).collect();
-    let standings: BTreeMap<&str, Standing> = views
-        .iter()
-        .map(|(id, view)| (*id, stand(view, world, settings)))
-        .collect();
-    let exported: BTreeMap<&str, &Export> = standings
-        .iter()
-        .filter_map(|(id, standing)| match standing {
-            Standing::Export(export) => Some((*id, export)),
-            Standing::Stopped(_) => None,
-        })
-        .collect();
-    let losers = conflicts(world.rules, &views, &exported);
-    let mut drafts: Vec<Draft<'_>> = views
-        .iter()
-        .filter_map(|(id, view)| {
-            let standing = standings.get(id)?;
-            Some(draft(view, world, settings, standing, losers.get(*id)))
-        })
-        .collect();
-    limits::apply(&mut drafts, &settings.limits);
-    drafts
-        .into_iter()
-        .map(|mut draft| {
-            draft.keep_who_has_not_arrived();
-            draft.finish();
-            draft.part.fingerprint = fingerprint(draft.view, world, settings, &draft.part);
-            draft.part
-        })
-        .collect()
+    let mut claims = Claims::new(world.rules, settings);
+    for (id, view) in &views {
+        claims.take(id, &view.source, view.binding.as_ref(), &view.target.sight);
+    }
+    let mut survey = claims.settle();
+    for view in views.values() {
+        survey.count(view, world);
+    }
+    let verdict = survey.decide();
+    views.values().map(|view| verdict.part(view, world)).collect()
+}
+
+/// The first pass: what groups claim, which another group may claim too (R19, R51).
+#[derive(Debug)]
+pub struct Claims<'a> {
+    rules: TargetRules,
+    settings: &'a Settings,
+    disputes: Disputes,
+}
+
+impl<'a> Claims<'a> {
+    /// Nothing claimed yet.
+    pub fn new(rules: TargetRules, settings: &'a Settings) -> Self {
+        Self {
+            rules,
+            settings,
+            disputes: Disputes::default(),
+        }
+    }
+
+    /// Takes in one group: its source, what the ledger ties it to and what was found of its target. Nobody's membership
+    /// is looked at.
+    pub fn take(&mut self, id: &str, source: &SourceView, binding: Option<&Binding>, sight: &Sight) {
+        if let Some(binding) = binding {
+            self.disputes.bound(binding);
+        }
+        if let Standing::Export(export) = eligibility::assess(source, binding, self.rules, self.settings) {
+            self.disputes.exported(id, &export, binding, sight);
+        }
+    }
+
+    /// Decides who holds what.
+    pub fn settle(self) -> Survey<'a> {
+        Survey {
+            settings: self.settings,
+            losers: self.disputes.losers(self.rules),
+            tallies: BTreeMap::new(),
+        }
+    }
+}
+
+/// The second pass: what each group would change, and what must be read again first.
+#[derive(Debug)]
+pub struct Survey<'a> {
+    settings: &'a Settings,
+    losers: BTreeMap<String, Reason>,
+    tallies: BTreeMap<String, Tally>,
+}
+
+impl<'a> Survey<'a> {
+    /// What must be read again for a group. Where that is nothing, the group is counted, and [`Self::count`] need not be
+    /// called for it.
+    pub fn look(&mut self, view: &GroupView, world: &World) -> SecondReads {
+        let draft = draft(
+            view,
+            world,
+            self.settings,
+            &stand(view, world, self.settings),
+            None,
+        );
+        if !self.losers.contains_key(&view.id) {
+            self.tallies.insert(view.id.clone(), limits::tally(&draft));
+        }
+        let reads = SecondReads {
+            users: draft.second_read,
+            list: draft.second_list,
+            records: draft.records,
+        };
+        if reads.is_empty() && self.losers.contains_key(&view.id) {
+            self.count(view, world);
+        }
+        reads
+    }
+
+    /// Counts a group, for which all is read that will be.
+    pub fn count(&mut self, view: &GroupView, world: &World) {
+        let standing = stand(view, world, self.settings);
+        let draft = draft(view, world, self.settings, &standing, self.losers.get(&view.id));
+        self.tallies.insert(view.id.clone(), limits::tally(&draft));
+    }
+
+    /// Decides what is over a limit (R43).
+    pub fn decide(self) -> Verdict<'a> {
+        Verdict {
+            settings: self.settings,
+            losers: self.losers,
+            holds: limits::decide(self.tallies, &self.settings.limits),
+        }
+    }
+}
+
+/// The third pass: the parts.
+#[derive(Debug)]
+pub struct Verdict<'a> {
+    settings: &'a Settings,
+    losers: BTreeMap<String, Reason>,
+    holds: BTreeMap<String, Vec<Hold>>,
+}
+
+impl Verdict<'_> {
+    /// The part of one group, whose view must be the one that was counted.
+    pub fn part(&self, view: &GroupView, world: &World) -> Part {
+        let standing = stand(view, world, self.settings);
+        let mut draft = draft(view, world, self.settings, &standing, self.losers.get(&view.id));
+        for hold in self.holds.get(&view.id).into_iter().flatten() {
+            limits::hold(&mut draft, hold);
+        }
+        draft.keep_who_has_not_arrived();
+        draft.finish();
+        draft.part.fingerprint = fingerprint(draft.view, world, self.settings, &draft.part);
+        draft.part
+    }
 }
 
 fn stand(view: &GroupView, world: &World, settings: &Settings) -> Standing {
@@ -61,6 +161,13 @@ pub struct SecondReads {
     pub list: bool,
     /// Users who do not show in a read that is not complete; only their own record, read as deleted, can tell.
     pub records: BTreeSet<String>,
+}
+
+impl SecondReads {
+    /// Whether nothing must be read again.
+    pub fn is_empty(&self) -> bool {
+        self.users.is_empty() && !self.list && self.records.is_empty()
+    }
 }
 
 /// What must be read again for one group, after the first reads.

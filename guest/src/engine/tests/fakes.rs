@@ -154,24 +154,20 @@ impl SourceDirectory for Source {
     async fn many_members(
         &self,
         groups: &[String],
-    ) -> Result<BTreeMap<String, Reading<BTreeSet<String>>>, Failure> {
-        Ok(groups
-            .iter()
-            .map(|group| {
-                let mut members = self.members.get(group).cloned().unwrap_or_default();
-                if let Some((flickering, user)) = &self.flickers
-                    && flickering == group
-                    && !self.asked.borrow().contains(group)
-                {
-                    members.remove(user);
-                }
-                self.asked.borrow_mut().push(group.clone());
-                (
-                    group.clone(),
-                    reading(members, self.partial_members.contains(group)),
-                )
-            })
-            .collect())
+        take: &mut dyn FnMut(&str, Reading<BTreeSet<String>>),
+    ) -> Result<(), Failure> {
+        for group in groups {
+            let mut members = self.members.get(group).cloned().unwrap_or_default();
+            if let Some((flickering, user)) = &self.flickers
+                && flickering == group
+                && !self.asked.borrow().contains(group)
+            {
+                members.remove(user);
+            }
+            self.asked.borrow_mut().push(group.clone());
+            take(group, reading(members, self.partial_members.contains(group)));
+        }
+        Ok(())
     }
 }
 
@@ -393,32 +389,29 @@ impl TargetDirectory for Guarded<'_> {
             .collect())
     }
 
-    async fn members(&self, targets: &[String]) -> BTreeMap<String, Reading<Vec<ObservedMember>>> {
+    async fn members(&self, targets: &[String], take: &mut dyn FnMut(&str, Reading<Vec<ObservedMember>>)) {
         self.target.reads.set(self.target.reads.get() + 1);
         let groups = self.target.groups.borrow();
-        targets
-            .iter()
-            .map(|target| {
-                let members: Vec<ObservedMember> = groups
-                    .get(target)
-                    .map(|group| {
-                        group
-                            .members
-                            .iter()
-                            .map(|(id, role)| ObservedMember {
-                                principal: Principal {
-                                    id: id.clone(),
-                                    address: format!("{}@example.com", id.trim_start_matches("p-")),
-                                },
-                                kind: MemberKind::User,
-                                role: *role,
-                            })
-                            .collect()
-                    })
-                    .unwrap_or_default();
-                (target.clone(), reading(members, false))
-            })
-            .collect()
+        for target in targets {
+            let members: Vec<ObservedMember> = groups
+                .get(target)
+                .map(|group| {
+                    group
+                        .members
+                        .iter()
+                        .map(|(id, role)| ObservedMember {
+                            principal: Principal {
+                                id: id.clone(),
+                                address: format!("{}@example.com", id.trim_start_matches("p-")),
+                            },
+                            kind: MemberKind::User,
+                            role: *role,
+                        })
+                        .collect()
+                })
+                .unwrap_or_default();
+            take(target, reading(members, false));
+        }
     }
 
     async fn write(&self, writes: &[Write]) -> Vec<WriteResult> {

@@ -2,6 +2,7 @@
 
 mod apply;
 mod check_explain;
+mod excerpts;
 mod fakes;
 mod plan;
 mod random;

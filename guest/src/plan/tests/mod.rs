@@ -7,4 +7,5 @@ mod membership;
 mod properties;
 mod safety;
 mod snapshots;
+mod streamed;
 mod ties;

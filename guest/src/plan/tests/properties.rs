@@ -26,7 +26,7 @@ struct History {
 }
 
 #[derive(Debug, Clone)]
-struct Story {
+pub(super) struct Story {
     named: bool,
     groups: Vec<History>,
     policy: u8,
@@ -63,7 +63,7 @@ prop_compose! {
 }
 
 prop_compose! {
-    fn story()(
+    pub(super) fn story()(
         named in any::<bool>(),
         groups in proptest::collection::vec(history(), 1..4),
         policy in 0u8..3,
@@ -108,7 +108,7 @@ fn put_strangers(lab: &mut Lab, target: &str, strangers: &[(u8, u8, u8)]) {
 }
 
 /// The world after the story: synced once, then drifted on both sides.
-fn tell(story: &Story) -> Lab {
+pub(super) fn tell(story: &Story) -> Lab {
     let rules = if story.named {
         TargetRules::Named
     } else {
