@@ -16,7 +16,8 @@ pub struct VendorAnswer {
 }
 
 /// What kind of failure; decides whether a retry makes sense.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum FailureKind {
     /// A passing fault, still there after our own retries.
     Transient,
@@ -37,7 +38,7 @@ pub enum FailureKind {
 }
 
 /// A failure, for a person and for a retry decision.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{place}: {message}")]
 pub struct Failure {
     /// What kind.

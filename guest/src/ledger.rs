@@ -79,7 +79,7 @@ pub struct Membership {
 }
 
 /// An operation about to be sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Intent {
     /// Source group ID.
     pub group: String,
@@ -88,7 +88,7 @@ pub struct Intent {
 }
 
 /// An intent without an outcome.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OpenIntent {
     /// The ledger's ID of it.
     pub id: u64,
@@ -119,7 +119,8 @@ pub enum Effect {
 }
 
 /// How an intended operation ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Settlement {
     /// The vendor did it.
     Applied,

@@ -1,10 +1,12 @@
 //! The ledger's records as the host keeps them (WIT `ledger`): the plugin's notes on a binding stay the opaque text
 //! that the plugin wrote, since another plugin may write others.
 
+use serde::{Deserialize, Serialize};
+
 pub use groupcast_guest::ledger::{Intent, Membership, OpenIntent, Provenance, Settlement};
 
 /// WIT `ledger.binding`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Binding {
     /// Source group ID; the key.
     pub group: String,
@@ -19,7 +21,8 @@ pub struct Binding {
 }
 
 /// WIT `ledger.effect`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Effect {
     /// Writes a binding.
     Bind(Binding),
@@ -39,7 +42,7 @@ pub enum Effect {
 }
 
 /// WIT `ledger.outcome`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcome {
     /// The intent.
     pub intent: u64,

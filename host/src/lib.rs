@@ -9,6 +9,7 @@ pub mod credentials;
 pub mod egress;
 pub mod ledger;
 pub mod plugin;
+pub mod recording;
 pub mod run;
 pub mod sandbox;
 pub mod schedule;

@@ -1,5 +1,7 @@
 //! The run as the WIT world gives it, and the one place that looks at a vendor's name.
 
+use serde::{Deserialize, Serialize};
+
 use crate::engine::answers::{Explanation, Finding, PlanSummary, Question, Report};
 use crate::engine::{Session, check, explain, plan, settings};
 use crate::entra::Entra;
@@ -12,7 +14,7 @@ use crate::plan::model::{TargetRules, TextLimits};
 use crate::{apply, google, jumpcloud};
 
 /// One end of a run where groups come from (WIT `source`).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceEnd {
     /// `jumpcloud`.
     pub vendor: String,
@@ -23,7 +25,7 @@ pub struct SourceEnd {
 }
 
 /// The other end, where groups go (WIT `target`).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TargetEnd {
     /// `google` or `entra`.
     pub vendor: String,
@@ -32,7 +34,7 @@ pub struct TargetEnd {
 }
 
 /// One run (WIT `run`).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Run {
     /// Unique among the host's runs.
     pub id: String,

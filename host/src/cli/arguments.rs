@@ -53,6 +53,9 @@ pub struct Shared {
     /// Run this component file instead of the built-in one
     #[arg(long, global = true, value_name = "FILE", help_heading = SHARED)]
     pub plugin: Option<PathBuf>,
+    /// Record the runs of this command, for `groupcast replay`: all that they saw and said, without secrets
+    #[arg(long, global = true, help_heading = SHARED)]
+    pub record: bool,
     /// Show no progress, and folded lists stay folded
     #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = SHARED)]
     pub quiet: bool,
@@ -136,6 +139,18 @@ Example:
   groupcast runs
   groupcast runs --limit 100 --json")]
     Runs(RunsArguments),
+    /// Replay a recorded run: what happened in it?
+    ///
+    /// Nothing is sent and nothing is stored: every answer comes from the recording. The same component does the same
+    /// again, bit for bit, or the first difference is shown.
+    #[command(after_help = "\
+Ends with 0 where the run was reproduced, with 4 where something differs,
+with 3 where it cannot be replayed (no recording, another component).
+
+Example:
+  groupcast plan --record                                # prints the run's ID
+  groupcast replay 20260114T070000123-1f2e3d4c")]
+    Replay(ReplayArguments),
     /// Serve: run every connection on its schedule until stopped
     #[command(after_help = "\
 Ends on Ctrl-C or SIGTERM, before its next write; a second Ctrl-C ends it at once.
@@ -210,6 +225,14 @@ pub struct RunsArguments {
     /// How many at most
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub limit: u32,
+}
+
+/// `replay`.
+#[derive(Debug, Clone, Args)]
+pub struct ReplayArguments {
+    /// The run, as `groupcast runs` lists it, or a recording's file
+    #[arg(value_name = "RUN")]
+    pub run: String,
 }
 
 /// `secrets`.

@@ -15,6 +15,7 @@ use super::operations::{ApplyOutcome, ConnectionName, OperationOutcome, PlanOutc
 use super::problem::Problem;
 use super::render::plan::Totals;
 use crate::plugin::{Manifest, Outside};
+use crate::recording::{Head, Kind, Replayed};
 
 /// What all commands that go over connections print: `groupcast/<command>/1`.
 #[derive(Debug, Serialize)]
@@ -518,5 +519,43 @@ impl<T> Document<T> {
             result,
             error,
         });
+    }
+}
+
+/// `replay`: `groupcast/replay/1`.
+#[derive(Debug, Serialize)]
+pub struct ReplayDocument {
+    /// Name and version of the shape.
+    pub format: &'static str,
+    /// The process's exit code.
+    pub exit: u8,
+    /// The run.
+    pub run: String,
+    /// `check`, `plan`, `apply` or `why`.
+    pub kind: Kind,
+    /// `tenant/connection`.
+    pub connection: String,
+    /// SHA-256 of the recorded component.
+    pub component: String,
+    /// Whether the replay was the same, bit for bit.
+    pub reproduced: bool,
+    /// What the replay found.
+    #[serde(flatten)]
+    pub replayed: Replayed,
+}
+
+impl ReplayDocument {
+    /// Of a replay.
+    pub fn new(exit: Exit, head: &Head, replayed: Replayed) -> Self {
+        Self {
+            format: "groupcast/replay/1",
+            exit: exit.code(),
+            run: head.run.id.clone(),
+            kind: head.kind,
+            connection: head.connection.clone(),
+            component: head.component.clone(),
+            reproduced: replayed.difference.is_none(),
+            replayed,
+        }
     }
 }

@@ -13,9 +13,10 @@ use super::arguments::{SandboxArguments, SimulatorsArguments};
 use super::exit::Exit;
 use super::operations::{Observer, Operations};
 use super::problem::Problem;
-use super::surroundings::{Opening, SecretStore, Surroundings};
+use super::surroundings::{Component, Opening, SecretStore, Surroundings};
 use crate::config::Config;
-use crate::plugin::{Plugin, PluginEngine};
+use crate::plugin::{Plugin, PluginEngine, RunLimits};
+use crate::recording::Recordings;
 use crate::run::{Groupcast, OpenError, OpenOptions};
 use crate::secrets::Secrets;
 use crate::store::SqliteStore;
@@ -39,10 +40,16 @@ impl Host {
 
     async fn opened(&self, opening: Opening<'_>) -> Result<(Arc<Groupcast>, Config), Problem> {
         let config = load(opening.config)?;
+        let record = config.record || opening.record;
         let groupcast = self.over(&config, opening).await.map_err(|error| match error {
             OpenError::Store(_) => Problem::failed(error.to_string()),
             OpenError::Plugin(_) | OpenError::Setup(_) => Problem::refused(error.to_string()),
         })?;
+        let groupcast = if record {
+            groupcast.recording(config.recordings.clone())
+        } else {
+            groupcast
+        };
         Ok((Arc::new(groupcast), config))
     }
 
@@ -81,6 +88,22 @@ impl Surroundings for Host {
             .resolve(named.as_deref())
             .map_err(|unknown| Problem::refused(unknown.to_string()))?;
         super::serve::serve(groupcast, &config, &connections, cancel).await
+    }
+
+    fn component(&self, file: Option<&Path>, limits: &RunLimits) -> Result<Component, Problem> {
+        if let (None, Some((engine, plugin))) = (file, &self.compiled) {
+            return Ok((Arc::clone(engine), Arc::clone(plugin)));
+        }
+        let engine = PluginEngine::new(1, limits)?;
+        let plugin = match file {
+            Some(path) => Plugin::from_file(&engine, path)?,
+            None => Plugin::embedded(&engine)?,
+        };
+        Ok((Arc::new(engine), Arc::new(plugin)))
+    }
+
+    fn recordings(&self, config: &Path) -> Result<Recordings, Problem> {
+        load(config).map(|config| config.recordings)
     }
 
     async fn secrets(&self, config: &Path) -> Result<Box<dyn SecretStore>, Problem> {

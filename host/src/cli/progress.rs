@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Write as _};
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -127,6 +128,12 @@ impl Observer for Progress {
                 shown(&connection.to_string()),
                 shown(message)
             ));
+        }
+    }
+
+    fn recorded(&self, _: &ConnectionName, run: &str, _: &Path) {
+        if self.manner != Manner::Silent {
+            self.print(&format!("Recorded; see it again with: groupcast replay {run}\n"));
         }
     }
 }

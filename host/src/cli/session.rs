@@ -43,6 +43,7 @@ impl Session<'_> {
             config: &self.shared.config,
             plugin: self.shared.plugin.as_deref(),
             connection: self.shared.connection.as_deref(),
+            record: self.shared.record,
             observer: self.progress.clone(),
         }
     }

@@ -12,6 +12,11 @@ use super::arguments::{SandboxArguments, SimulatorsArguments};
 use super::exit::Exit;
 use super::operations::{Observer, Operations};
 use super::problem::Problem;
+use crate::plugin::{Plugin, PluginEngine, RunLimits};
+use crate::recording::Recordings;
+
+/// A compiled component and the engine that it was compiled for.
+pub type Component = (Arc<PluginEngine>, Arc<Plugin>);
 
 /// How the host is opened.
 #[derive(Clone)]
@@ -22,6 +27,8 @@ pub struct Opening<'a> {
     pub plugin: Option<&'a Path>,
     /// The one connection that is meant; all where none is named.
     pub connection: Option<&'a str>,
+    /// Whether runs are recorded even where the configuration does not say so.
+    pub record: bool,
     /// Who watches.
     pub observer: Arc<dyn Observer>,
 }
@@ -44,6 +51,10 @@ pub trait Surroundings: Send + Sync {
     async fn open(&self, opening: Opening<'_>) -> Result<Arc<dyn Operations>, Problem>;
     /// Serves until cancelled.
     async fn serve(&self, opening: Opening<'_>, cancel: &CancellationToken) -> Result<Exit, Problem>;
+    /// A component compiled for a replay within these limits: a file, or the built-in one.
+    fn component(&self, file: Option<&Path>, limits: &RunLimits) -> Result<Component, Problem>;
+    /// Where a configuration keeps recordings.
+    fn recordings(&self, config: &Path) -> Result<Recordings, Problem>;
     /// The secrets that a configuration names.
     async fn secrets(&self, config: &Path) -> Result<Box<dyn SecretStore>, Problem>;
     /// The JSON Schema of the configuration file.

@@ -15,6 +15,7 @@ use super::{
     JumpCloudSection, Network, ONLY_TENANT, OneOrMany, RunLimits, ScheduleSection, SecretSource, Target,
     Tenant,
 };
+use crate::recording::Recordings;
 use crate::schedule::Schedule;
 
 pub(super) fn check(source: &Source<'_>, places: &Places<'_>, file: File) -> Result<Config, Vec<Problem>> {
@@ -85,6 +86,12 @@ impl Check<'_> {
 
     fn file(&mut self, file: File) -> Config {
         self.run_limits(&file.limits);
+        for (key, given, least, most) in [
+            ("keep", file.recording.keep, 1, 10_000),
+            ("largest_mib", file.recording.largest_mib, 1, 65_536),
+        ] {
+            self.range(&["recording".into(), key.into()], given.into(), least, most);
+        }
         let mut allow_networks = Vec::new();
         for (number, text) in file.network.allow_networks.iter().enumerate() {
             match text.parse::<Network>() {
@@ -121,6 +128,12 @@ impl Check<'_> {
             store_path: self.path(&file.store.path),
             secrets_file: self.path(&file.secrets.file),
             secrets_key_file: self.path(&file.secrets.key_file),
+            record: file.recording.enabled,
+            recordings: Recordings {
+                folder: self.path(&file.recording.path),
+                keep: usize::try_from(file.recording.keep).unwrap_or(usize::MAX),
+                largest: u64::from(file.recording.largest_mib) << 20,
+            },
             limits: file.limits,
             ca_file: file.network.ca_file.map(|path| self.path(&path)),
             allow_networks,

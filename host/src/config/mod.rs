@@ -22,12 +22,14 @@ pub use one_or_many::OneOrMany;
 pub use problem::{ConfigError, Problem};
 pub use secret_source::SecretSource;
 pub use sections::{
-    CertificateSection, EntraSection, File, GoogleSection, JumpCloudSection, NetworkSection, RunLimits,
-    ScheduleSection, SecretsSection, ServiceAccountSection, StoreSection, TenantSection,
+    CertificateSection, EntraSection, File, GoogleSection, JumpCloudSection, NetworkSection,
+    RecordingSection, RunLimits, ScheduleSection, SecretsSection, ServiceAccountSection, StoreSection,
+    TenantSection,
 };
 
 pub use crate::store::ConnectionId;
 
+use crate::recording::Recordings;
 use crate::schedule::Schedule;
 
 /// The longest configuration that is read, in bytes.
@@ -49,6 +51,10 @@ pub struct Config {
     pub secrets_file: PathBuf,
     /// The secrets' key file.
     pub secrets_key_file: PathBuf,
+    /// Whether every run is recorded.
+    pub record: bool,
+    /// Where recordings are kept, and how many.
+    pub recordings: Recordings,
     /// How much one run may use.
     pub limits: RunLimits,
     /// More certificate authorities, in PEM.

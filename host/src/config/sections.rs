@@ -26,6 +26,9 @@ pub struct File {
     /// Where stored secrets are kept.
     #[serde(default)]
     pub secrets: SecretsSection,
+    /// Recordings of runs, for `groupcast replay`.
+    #[serde(default)]
+    pub recording: RecordingSection,
     /// How much one run may use.
     #[serde(default)]
     pub limits: RunLimits,
@@ -95,6 +98,34 @@ impl Default for SecretsSection {
         Self {
             file: PathBuf::from("groupcast.secrets"),
             key_file: PathBuf::from("groupcast.key"),
+        }
+    }
+}
+
+/// Recordings of runs: all that the component saw and said, without secrets. They hold people's names and addresses.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RecordingSection {
+    /// Whether every run is recorded; else only those with `--record`.
+    pub enabled: bool,
+    /// The folder, which only its owner can look into; made where there is none. A relative path is relative to this
+    /// file.
+    pub path: PathBuf,
+    /// How many are kept: the newest.
+    #[schemars(range(min = 1, max = 10_000))]
+    pub keep: u32,
+    /// How large one may be before compression, in MiB; a run that needs more is not recorded.
+    #[schemars(range(min = 1, max = 65_536))]
+    pub largest_mib: u32,
+}
+
+impl Default for RecordingSection {
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            path: PathBuf::from("groupcast.recordings"),
+            keep: 20,
+            largest_mib: 1_024,
         }
     }
 }

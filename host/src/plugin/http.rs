@@ -7,7 +7,9 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt, Full};
 use wasmtime_wasi_http::{Error, ForbiddenHeaderFilter, RequestOptions, Result, WasiBody, WasiHttpHooks};
 
+use super::journal::Reply;
 use super::services::{NoAnswer, RunServices};
+use super::tapped::{Post, fields};
 
 /// Bytes of a request body that a run may send: a full batch has a tenth of it.
 const LARGEST_REQUEST: usize = 8 << 20;
@@ -36,11 +38,12 @@ type IoFuture = Box<dyn Future<Output = Result<(), Error>> + Send>;
 /// Sends each of the guest's requests through the run's services.
 pub(super) struct GateHooks {
     services: Arc<dyn RunServices>,
+    post: Arc<Post>,
 }
 
 impl GateHooks {
-    pub(super) fn new(services: Arc<dyn RunServices>) -> Self {
-        Self { services }
+    pub(super) fn new(services: Arc<dyn RunServices>, post: Arc<Post>) -> Self {
+        Self { services, post }
     }
 }
 
@@ -56,14 +59,30 @@ impl WasiHttpHooks for GateHooks {
         processed: IoFuture,
     ) -> Box<dyn Future<Output = Result<(http::Response<WasiBody>, IoFuture)>> + Send> {
         let services = Arc::clone(&self.services);
+        let post = Arc::clone(&self.post);
         drop(processed);
+        let (head, body) = request.into_parts();
+        let number = post.sent(&head);
         Box::new(async move {
-            let (head, body) = request.into_parts();
-            let body = read_whole(body).await?;
-            let response = services
-                .send(http::Request::from_parts(head, body))
-                .await
-                .map_err(error_code)?;
+            if post.silent {
+                // The journal answers; the body's other end stays open.
+                let _open = body;
+                std::future::pending::<()>().await;
+                return Err(Error::HttpRequestDenied);
+            }
+            let sent = match read_whole(body).await {
+                Ok(body) => services.send(http::Request::from_parts(head, body)).await,
+                Err(no_answer) => Err(no_answer),
+            };
+            post.replied(number, || match &sent {
+                Ok(response) => Reply::Response {
+                    status: response.status().as_u16(),
+                    headers: fields(response.headers()),
+                    body: response.body().clone().into(),
+                },
+                Err(no_answer) => Reply::None(no_answer.clone()),
+            });
+            let response = sent.map_err(error_code)?;
             let response =
                 response.map(|body| Full::new(body).map_err(|never| match never {}).boxed_unsync());
             Ok((response, Box::new(async { Ok(()) }) as IoFuture))
@@ -73,11 +92,12 @@ impl WasiHttpHooks for GateHooks {
 
 /// The gate judges whole requests, so the body is read to its end first. A body over the limit is still
 /// drained, so that the guest sees the refusal and not a broken pipe.
-async fn read_whole(mut body: WasiBody) -> Result<Bytes> {
+async fn read_whole(mut body: WasiBody) -> Result<Bytes, NoAnswer> {
     let mut whole = BytesMut::new();
     let mut size = 0usize;
     while let Some(frame) = body.frame().await {
-        if let Ok(data) = frame?.into_data() {
+        let frame = frame.map_err(|error| NoAnswer::Protocol(error.to_string()))?;
+        if let Ok(data) = frame.into_data() {
             size = size.saturating_add(data.len());
             if size <= LARGEST_REQUEST {
                 whole.extend_from_slice(&data);
@@ -85,12 +105,12 @@ async fn read_whole(mut body: WasiBody) -> Result<Bytes> {
         }
     }
     if size > LARGEST_REQUEST {
-        return Err(Error::HttpRequestBodySize(Some(size as u64)));
+        return Err(NoAnswer::RequestTooLarge(size as u64));
     }
     Ok(whole.freeze())
 }
 
-fn error_code(no_answer: NoAnswer) -> Error {
+pub(super) fn error_code(no_answer: NoAnswer) -> Error {
     match no_answer {
         NoAnswer::Denied | NoAnswer::RequestLimit => Error::HttpRequestDenied,
         NoAnswer::AddressProhibited => Error::DestinationIpProhibited,

@@ -8,6 +8,7 @@ mod engine;
 mod error;
 mod http;
 mod imports;
+pub mod journal;
 mod limits;
 mod load;
 mod manifest;
@@ -15,6 +16,7 @@ mod nothing;
 mod run;
 mod services;
 mod state;
+mod tapped;
 
 pub use engine::PluginEngine;
 pub use error::{Blame, PluginError, RunError};

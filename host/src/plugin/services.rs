@@ -1,17 +1,21 @@
 //! What a run needs of the host, as a trait: the runner implements it over the store and the egress gate, tests over
 //! memory. The sandbox knows nothing else of the host.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use groupcast_guest::failure::Failure;
+use serde::{Deserialize, Serialize};
 
+use super::journal::Journal;
 use crate::ledger::{Binding, Effect, Intent, Membership, OpenIntent, Outcome};
 
 /// A page and the mark of the next.
 pub type Page<T> = (Vec<T>, Option<String>);
 
 /// A step of the run (WIT `progress.event`).
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
     /// `reading-source`, `reading-target`, `planning`, `writing`, `verifying`.
     pub phase: String,
@@ -24,7 +28,8 @@ pub struct Event {
 }
 
 /// How much a log line matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum LogLevel {
     /// For whoever looks for a fault.
     Debug,
@@ -37,7 +42,8 @@ pub enum LogLevel {
 }
 
 /// Why a request got no answer, in the words that wasi:http has for it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum NoAnswer {
     /// The gate or the permit refused it; the host has reported the reason itself.
     Denied,
@@ -68,6 +74,10 @@ pub enum NoAnswer {
 /// The host's side of one run.
 #[async_trait]
 pub trait RunServices: Send + Sync + 'static {
+    /// Who notes what the run observes, or answers it from such notes; nobody, unless somebody wraps the services.
+    fn journal(&self) -> Option<Arc<dyn Journal>> {
+        None
+    }
     /// Sends one request through the egress gate. Both bodies are whole.
     async fn send(&self, request: http::Request<Bytes>) -> Result<http::Response<Bytes>, NoAnswer>;
     /// WIT `plan-sink.put`.

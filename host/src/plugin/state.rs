@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use wasmtime::component::{HasSelf, Linker, ResourceTable};
-use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
-use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+use wasmtime_wasi::clocks::{WasiClocksCtx, WasiClocksCtxView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView};
 
 use super::bindings::groupcast::sync;
 use super::http::GateHooks;
 use super::limits::{Meter, RunLimits};
 use super::services::RunServices;
+use super::tapped::{Tap, TappedClocks, TappedHttp, TappedIo};
 
 /// What a run's store holds. Dropped with the run: nothing of it reaches the next.
 pub(crate) struct RunState {
@@ -19,9 +20,10 @@ pub(crate) struct RunState {
     pub(super) plan_bytes: u64,
     pub(super) log_bytes: u64,
     table: ResourceTable,
-    wasi: WasiCtx,
+    clocks: WasiClocksCtx,
     http: WasiHttpCtx,
     hooks: GateHooks,
+    tap: Tap,
 }
 
 impl RunState {
@@ -30,51 +32,63 @@ impl RunState {
         table.set_max_capacity(limits.handles);
         let mut http = WasiHttpCtx::new();
         http.set_field_size_limit(64 << 10);
+        let tap = Tap::new(services.journal());
         Self {
-            hooks: GateHooks::new(Arc::clone(&services)),
+            hooks: GateHooks::new(Arc::clone(&services), tap.post()),
             services,
             meter: Meter::new(limits.clone()),
             limits,
             plan_bytes: 0,
             log_bytes: 0,
             table,
-            // No environment, no arguments, no files, no sockets: the builder's own default.
-            wasi: WasiCtx::builder().build(),
+            clocks: WasiClocksCtx::default(),
             http,
+            tap,
         }
     }
-}
 
-impl WasiView for RunState {
-    fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView {
-            ctx: &mut self.wasi,
+    fn tapped_io(&mut self) -> TappedIo<'_> {
+        TappedIo {
             table: &mut self.table,
+            tap: &mut self.tap,
         }
     }
-}
 
-impl WasiHttpView for RunState {
-    fn http(&mut self) -> WasiHttpCtxView<'_> {
-        WasiHttpCtxView {
-            hooks: &mut self.hooks,
-            table: &mut self.table,
-            ctx: &mut self.http,
+    fn tapped_clocks(&mut self) -> TappedClocks<'_> {
+        TappedClocks {
+            clocks: WasiClocksCtxView {
+                ctx: &mut self.clocks,
+                table: &mut self.table,
+            },
+            tap: &mut self.tap,
+        }
+    }
+
+    fn tapped_http(&mut self) -> TappedHttp<'_> {
+        TappedHttp {
+            http: WasiHttpCtxView {
+                hooks: &mut self.hooks,
+                table: &mut self.table,
+                ctx: &mut self.http,
+            },
+            tap: &mut self.tap,
         }
     }
 }
 
 /// Links what world `sync` imports, and nothing else.
 pub(super) fn add_to_linker(linker: &mut Linker<RunState>) -> wasmtime::Result<()> {
-    use wasmtime_wasi::clocks::{WasiClocks, WasiClocksView};
     use wasmtime_wasi::p2::bindings::{clocks, io};
+    use wasmtime_wasi_http::p2::bindings::{LinkOptions, http};
 
-    io::error::add_to_linker::<RunState, HasTable>(linker, |state| &mut state.table)?;
-    io::poll::add_to_linker::<RunState, HasTable>(linker, |state| &mut state.table)?;
-    io::streams::add_to_linker::<RunState, HasTable>(linker, |state| &mut state.table)?;
-    clocks::monotonic_clock::add_to_linker::<RunState, WasiClocks>(linker, RunState::clocks)?;
-    clocks::wall_clock::add_to_linker::<RunState, WasiClocks>(linker, RunState::clocks)?;
-    wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)?;
+    io::error::add_to_linker::<RunState, Io>(linker, RunState::tapped_io)?;
+    io::poll::add_to_linker::<RunState, Io>(linker, RunState::tapped_io)?;
+    io::streams::add_to_linker::<RunState, Io>(linker, RunState::tapped_io)?;
+    clocks::monotonic_clock::add_to_linker::<RunState, Clocks>(linker, RunState::tapped_clocks)?;
+    clocks::wall_clock::add_to_linker::<RunState, Clocks>(linker, RunState::tapped_clocks)?;
+    let options = LinkOptions::default();
+    http::outgoing_handler::add_to_linker::<RunState, Http>(linker, RunState::tapped_http)?;
+    http::types::add_to_linker::<RunState, Http>(linker, &(&options).into(), RunState::tapped_http)?;
 
     sync::types::add_to_linker::<_, HasSelf<_>>(linker, |state| state)?;
     sync::plan_sink::add_to_linker::<_, HasSelf<_>>(linker, |state| state)?;
@@ -85,8 +99,18 @@ pub(super) fn add_to_linker(linker: &mut Linker<RunState>) -> wasmtime::Result<(
     Ok(())
 }
 
-struct HasTable;
+struct Io;
+struct Clocks;
+struct Http;
 
-impl wasmtime::component::HasData for HasTable {
-    type Data<'a> = &'a mut ResourceTable;
+impl wasmtime::component::HasData for Io {
+    type Data<'a> = TappedIo<'a>;
+}
+
+impl wasmtime::component::HasData for Clocks {
+    type Data<'a> = TappedClocks<'a>;
+}
+
+impl wasmtime::component::HasData for Http {
+    type Data<'a> = TappedHttp<'a>;
 }

@@ -19,6 +19,7 @@ use crate::egress::learned::ApprovedOperations;
 use crate::egress::permit::{OpenIntents, PermitRefusal, RunPermit};
 use crate::egress::policy::Phase;
 use crate::plugin::{RunError, RunServices, Usage};
+use crate::recording::Kind;
 use crate::store::{Mode, OutcomeQuery, Parts, PlanQuery, PlanRecord, RunKind, RunResult};
 
 /// Who approves when a person types a command.
@@ -215,10 +216,12 @@ impl Groupcast {
         let (host, recorder) = self.host(setup, run, Phase::Writes, Arc::new(permit), access);
         let services: Arc<dyn RunServices> = Arc::clone(&host) as Arc<dyn RunServices>;
         let asked = self.run_of(setup, run)?;
+        let (services, recording) = self.recorded(setup, Kind::Apply, &asked, None, services);
         let result = self
             .sandbox(setup)
             .apply(&self.plugin, services, cancel.clone(), &asked)
             .await;
+        recording.end(&result);
         // The call has ended, and with it every request of this run, unless it was cancelled: then one may still be on
         // the wire. The directory is given back once the last has let go, or runs out by itself.
         drop(host);

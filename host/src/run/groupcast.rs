@@ -22,6 +22,7 @@ use crate::egress::gate::{Gate, GateParts};
 use crate::egress::permit::{NoPermit, WritePermit};
 use crate::egress::policy::{Phase, Policy};
 use crate::plugin::{Plugin, PluginEngine, PluginError, RunError, RunServices, Sandbox, Usage};
+use crate::recording::{Kind, Recordings};
 use crate::store::{
     Mode, NewPlan, NewRun, PlanRecord, RunEnd, RunKind, RunQuery, RunRecord, RunResult, SqliteStore, Store,
     StoreError,
@@ -75,6 +76,7 @@ pub struct Groupcast {
     pub(super) engine: Arc<PluginEngine>,
     pub(super) connections: BTreeMap<ConnectionName, ConnectionSetup>,
     pub(super) observer: Arc<dyn Observer>,
+    pub(super) recordings: Option<Recordings>,
 }
 
 impl Groupcast {
@@ -85,7 +87,12 @@ impl Groupcast {
     pub async fn open(config: Config, options: OpenOptions) -> Result<Self, OpenError> {
         let setups = super::setup::connections(&config).await?;
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.store_path).await?);
-        Self::with_store(setups, store, options).await
+        let opened = Self::with_store(setups, store, options).await?;
+        Ok(if config.record {
+            opened.recording(config.recordings)
+        } else {
+            opened
+        })
     }
 
     /// The same over connections and a store that are there already.
@@ -139,7 +146,15 @@ impl Groupcast {
             engine,
             connections,
             observer,
+            recordings: None,
         }
+    }
+
+    /// The same, with every run recorded.
+    #[must_use]
+    pub fn recording(mut self, recordings: Recordings) -> Self {
+        self.recordings = Some(recordings);
+        self
     }
 
     /// The store.
@@ -368,11 +383,13 @@ impl Groupcast {
         }
         let services: Arc<dyn RunServices> = host;
         let asked = self.run_of(setup, &run)?;
-        match self
+        let (services, recording) = self.recorded(setup, Kind::Check, &asked, None, services);
+        let checked = self
             .sandbox(setup)
             .check(&self.plugin, services, cancel.clone(), &asked)
-            .await
-        {
+            .await;
+        recording.end(&checked);
+        match checked {
             Ok((found, usage)) => {
                 findings.extend(found);
                 let problems = findings
@@ -430,10 +447,12 @@ impl Groupcast {
         let (host, recorder) = self.host(setup, &run, Phase::Reads, Arc::new(NoPermit), access);
         let services: Arc<dyn RunServices> = Arc::clone(&host) as Arc<dyn RunServices>;
         let asked = self.run_of(setup, &run)?;
+        let (services, recording) = self.recorded(setup, Kind::Plan, &asked, None, services);
         let planned = self
             .sandbox(setup)
             .plan(&self.plugin, services, cancel.clone(), &asked)
             .await;
+        recording.end(&planned);
         let (summary, usage) = match planned {
             Ok(planned) => planned,
             Err(error) => {
@@ -577,9 +596,13 @@ impl Groupcast {
             group: group.to_owned(),
         };
         let asked = self.run_of(setup, &run)?;
-        self.sandbox(setup)
-            .explain(&self.plugin, host, cancel.clone(), &asked, &question)
-            .await
+        let (services, recording) = self.recorded(setup, Kind::Why, &asked, Some(&question), host);
+        let explained = self
+            .sandbox(setup)
+            .explain(&self.plugin, services, cancel.clone(), &asked, &question)
+            .await;
+        recording.end(&explained);
+        explained
             .map(|(explanation, _)| explanation)
             .map_err(|error| Self::failure(error, &recorder))
     }

@@ -9,6 +9,7 @@ mod host;
 mod lease;
 mod observer;
 mod outcome;
+mod recorded;
 mod recorder;
 mod setup;
 mod switch;

@@ -1,5 +1,7 @@
 //! Who watches a run: a terminal, an API, a log.
 
+use std::path::Path;
+
 use crate::egress::recorder::{Refused, Sent};
 use crate::plugin::{Event, LogLevel};
 
@@ -13,6 +15,8 @@ pub trait Observer: Send + Sync {
     fn log(&self, connection: &ConnectionName, level: LogLevel, message: &str);
     /// A request was sent.
     fn sent(&self, _connection: &ConnectionName, _sent: &Sent) {}
+    /// A run was recorded, into this file.
+    fn recorded(&self, _connection: &ConnectionName, _run: &str, _file: &Path) {}
     /// A request was refused by the gate.
     fn refused(&self, _connection: &ConnectionName, _refused: &Refused) {}
 }

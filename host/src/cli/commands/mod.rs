@@ -4,6 +4,7 @@
 mod apply;
 mod inspect;
 mod look;
+mod replay;
 mod secrets;
 
 use super::arguments::{Command, PluginCommand};
@@ -31,6 +32,7 @@ pub async fn execute(session: &mut Session<'_>, command: &Command) -> Result<Exi
         Command::Plan => look::plan(session).await,
         Command::Why(arguments) => look::why(session, arguments).await,
         Command::Runs(arguments) => look::runs(session, arguments).await,
+        Command::Replay(arguments) => replay::replay(session, arguments).await,
         Command::Apply(arguments) => apply::apply(session, arguments).await,
         Command::Sync => apply::sync(session).await,
         Command::Undo(arguments) => apply::undo(session, arguments).await,

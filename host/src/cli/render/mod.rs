@@ -7,6 +7,7 @@ pub mod group;
 pub mod outcome;
 pub mod plan;
 pub mod plugin;
+pub mod replay;
 pub mod runs;
 pub mod text;
 pub mod why;

@@ -1,7 +1,7 @@
 //! A fixed world: parts built by hand, a host that answers with them, and a call of the program over it.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -26,8 +26,9 @@ use crate::cli::operations::{
 };
 use crate::cli::problem::Problem;
 use crate::cli::progress::{Manner, Progress};
-use crate::cli::surroundings::{Opening, SecretStore, Surroundings};
-use crate::plugin::Usage;
+use crate::cli::surroundings::{Component, Opening, SecretStore, Surroundings};
+use crate::plugin::{Plugin, PluginEngine, RunLimits, Usage};
+use crate::recording::Recordings;
 
 pub const HASH: &str = "90454829d4f080ed62dd49fafcd5f260f8e67cbb933667669634155819eaa83b";
 
@@ -531,6 +532,20 @@ impl Surroundings for FakeSurroundings {
 
     async fn serve(&self, _: Opening<'_>, _: &CancellationToken) -> Result<Exit, Problem> {
         Ok(Exit::Done)
+    }
+
+    fn component(&self, _: Option<&Path>, limits: &RunLimits) -> Result<Component, Problem> {
+        let engine = PluginEngine::new(1, limits)?;
+        let plugin = Plugin::embedded(&engine)?;
+        Ok((Arc::new(engine), Arc::new(plugin)))
+    }
+
+    fn recordings(&self, _: &Path) -> Result<Recordings, Problem> {
+        Ok(Recordings {
+            folder: PathBuf::from("no.recordings"),
+            keep: 20,
+            largest: 1 << 20,
+        })
     }
 
     async fn secrets(&self, _: &Path) -> Result<Box<dyn SecretStore>, Problem> {
