@@ -67,6 +67,8 @@ fn config(pool: Option<PoolingAllocationConfig>, limits: &RunLimits) -> Config {
     // What the world does not need is off: less to go wrong.
     config.wasm_memory64(false);
     config.wasm_relaxed_simd(false);
+    // A recording must replay on another machine: not even the bits of a NaN may depend on it.
+    config.cranelift_nan_canonicalization(true);
     config.max_wasm_stack(1 << 20);
     config.memory_reservation(limits.memory_bytes as u64);
     config.memory_guard_size(32 << 20);

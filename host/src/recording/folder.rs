@@ -2,11 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-/// How many recordings are kept where nothing else is said.
-pub const KEPT: usize = 20;
-/// How large one may be before compression where nothing else is said, bytes.
-pub const LARGEST: u64 = 1 << 30;
-
 const SUFFIX: &str = ".recording.gz";
 /// Of a run that is still at work.
 const UNFINISHED: &str = ".unfinished";

@@ -8,9 +8,7 @@
 //! | `recorder` | a run's calls into a file, while it goes on |
 //! | `services` | our own imports past a journal, as `plugin::tapped` has WASI's |
 //! | `player` | answers from a recording, in its order: the same component does the same again, or the first difference |
-//! | `keyed` | answers from a recording, by request: what another component makes of the same world |
-//! | `redact` | a copy without people's names and addresses |
-//! | `replay` | the three of them over a component |
+//! | `replay` | a recording over a component |
 //!
 //! **Why not wasmtime's own record and replay** (`Config::rr`): in wasmtime 48 its Cargo feature has the switch, the
 //! checks of what has to be deterministic, and a checksum of the component; what would record and replay calls is not in
@@ -26,9 +24,11 @@ mod player;
 mod recorder;
 mod replay;
 mod services;
+#[cfg(test)]
+mod tests;
 
 pub use self::file::{Ending, FORMAT, Head, Kind, Outcome, ReadError, Recording, Writer};
-pub use self::folder::{KEPT, LARGEST, Recordings};
+pub use self::folder::Recordings;
 pub use self::player::Difference;
 pub use self::recorder::Recorder;
 pub use self::replay::{ReplayError, Replayed, replay};

@@ -54,6 +54,19 @@ fn short(digest: &str) -> String {
     digest.chars().take(12).collect()
 }
 
+/// Refuses another component than the recorded one.
+pub(super) fn require_same(plugin: &Plugin, recording: &Recording) -> Result<(), ReplayError> {
+    if plugin.digest == recording.head.component {
+        return Ok(());
+    }
+    Err(ReplayError::OtherComponent {
+        run: recording.head.run.id.clone(),
+        recorded: short(&recording.head.component),
+        origin: plugin.origin.clone(),
+        given: short(&plugin.digest),
+    })
+}
+
 /// Calls the recorded export over a journal.
 pub(super) async fn run(
     engine: &Arc<PluginEngine>,
@@ -88,14 +101,7 @@ pub async fn replay(
     recording: Recording,
     cancel: &CancellationToken,
 ) -> Result<Replayed, ReplayError> {
-    if plugin.digest != recording.head.component {
-        return Err(ReplayError::OtherComponent {
-            run: recording.head.run.id,
-            recorded: short(&recording.head.component),
-            origin: plugin.origin.clone(),
-            given: short(&plugin.digest),
-        });
-    }
+    require_same(plugin, &recording)?;
     let player = Arc::new(Player::new(recording));
     let head = &player.recording().head;
     let ended = run(

@@ -289,3 +289,19 @@ async fn a_file_that_is_no_component_is_refused_and_the_built_in_one_is_describe
             .all(|import| import["allowed"] == true)
     );
 }
+
+#[tokio::test]
+async fn a_run_without_a_recording_is_refused_and_says_how_runs_are_recorded() {
+    let called = World::default()
+        .call(&["replay", "20260114T070000123-1f2e3d4c"])
+        .await;
+    assert_eq!(called.exit, Exit::Refused);
+    assert!(
+        called
+            .errors
+            .contains("no recording of run 20260114T070000123-1f2e3d4c"),
+        "{}",
+        called.errors
+    );
+    assert!(called.errors.contains("--record"), "{}", called.errors);
+}
