@@ -110,6 +110,19 @@ pub trait TargetDirectory {
         async { false }
     }
 
+    /// What exactly a failed read shows to be wrong, by its stable name; none where that is not told apart.
+    fn diagnose(&self, _failure: &Failure) -> Option<&'static str> {
+        None
+    }
+
+    /// Whether the directory has a domain; none where that does not show, or means nothing there. Looks, and never writes.
+    ///
+    /// # Errors
+    /// As [`Self::look_up`].
+    fn has_domain(&self, _domain: &str) -> impl Future<Output = Result<Option<bool>, Failure>> {
+        async { Ok(None) }
+    }
+
     /// Carries out writes; one result each, in the same order. Never fails as a whole: what was not
     /// sent is `abandoned`. A bad entry never fails the others (R40).
     fn write(&self, writes: &[Write]) -> impl Future<Output = Vec<WriteResult>>;

@@ -102,18 +102,28 @@ pub(super) fn report(report: engine::Report) -> wit::Report {
     }
 }
 
+/// The IDs of what the question turned out to be about go before the chain, as steps of their own whose message is the ID
+/// alone: the record has no room for them, and may not grow within a version of the package.
 pub(super) fn explanation(explanation: engine::Explanation) -> wit::Explanation {
+    let subject = |code: &str, id: String| wit::Step {
+        code: code.to_owned(),
+        holds: true,
+        message: id,
+    };
+    let people = explanation.people.into_iter();
+    let subjects = explanation
+        .group
+        .into_iter()
+        .map(|id| subject(engine::answers::SUBJECT_GROUP, id))
+        .chain(people.map(|id| subject(engine::answers::SUBJECT_PERSON, id)));
+    let steps = explanation.steps.into_iter().map(|step| wit::Step {
+        code: step.code,
+        holds: step.holds,
+        message: step.message,
+    });
     wit::Explanation {
         conclusion: explanation.conclusion,
-        steps: explanation
-            .steps
-            .into_iter()
-            .map(|step| wit::Step {
-                code: step.code,
-                holds: step.holds,
-                message: step.message,
-            })
-            .collect(),
+        steps: subjects.chain(steps).collect(),
     }
 }
 

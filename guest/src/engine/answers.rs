@@ -90,11 +90,21 @@ pub struct Step {
     pub message: String,
 }
 
+/// Code of the step, before the chain, whose message is the ID of the source group in question.
+pub const SUBJECT_GROUP: &str = "subject-group";
+
+/// Code of the steps, before the chain, whose messages are the IDs of the person in question, in source and target.
+pub const SUBJECT_PERSON: &str = "subject-person";
+
 /// A causal chain (WIT `explanation`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Explanation {
     /// The conclusion, in one sentence.
     pub conclusion: String,
+    /// The source group that the question turned out to be about; none where there is none.
+    pub group: Option<String>,
+    /// The person, by every ID that was found, in the source and in the target; empty without one.
+    pub people: Vec<String>,
     /// The links in order.
     pub steps: Vec<Step>,
 }

@@ -8,7 +8,7 @@ use crate::engine::answers::{Finding, Severity};
 use crate::engine::observe::{Observed, Scope, SourceHalf};
 use crate::engine::source::{Directory, SourceDirectory};
 use crate::failure::{Failure, FailureKind};
-use crate::plan::eligibility;
+use crate::plan::eligibility::{self, Standing};
 use crate::plan::model::{Resolution, Sight, SourceView, TargetRules};
 use crate::settings::Settings;
 use crate::target::{TargetDirectory, Wanted};
@@ -34,13 +34,14 @@ pub async fn check<S: SourceDirectory, T: TargetDirectory>(
     } else {
         check_target_alone(&session, &mut findings).await?;
     }
+    check_domains(&session, &mut findings).await?;
     findings.sort_by(|one, other| {
         (other.severity, &one.code, &one.place).cmp(&(one.severity, &other.code, &other.place))
     });
     Ok(findings)
 }
 
-async fn check_directory<S: SourceDirectory, T>(
+async fn check_directory<S: SourceDirectory, T: TargetDirectory>(
     session: &Session<'_, S, T>,
     findings: &mut Vec<Finding>,
 ) -> Result<Option<Directory>, Failure> {
@@ -57,7 +58,7 @@ async fn check_directory<S: SourceDirectory, T>(
             return Ok(None);
         }
         Err(failure) => {
-            findings.push(from_failure("source-unreachable", failure)?);
+            findings.push(from_source(session, failure)?);
             return Ok(None);
         }
     };
@@ -119,7 +120,7 @@ async fn check_shared_domain<S: SourceDirectory, T>(
                 }
             }
         }
-        Err(failure) => findings.push(from_failure("source-unreachable", failure)?),
+        Err(failure) => findings.push(from_source(session, failure)?),
     }
     Ok(())
 }
@@ -132,20 +133,53 @@ async fn check_groups<S: SourceDirectory, T: TargetDirectory>(
     let half = match session.observe_source(directory, &Scope::Everything).await {
         Ok(half) => half,
         Err(failure) => {
-            findings.push(from_failure("source-unreachable", failure)?);
+            findings.push(from_source(session, failure)?);
             return check_target_alone(session, findings).await;
         }
     };
     judge_source(session, &half, findings);
     if let Err(failure) = judge_risk(session, &half, findings).await {
-        findings.push(from_failure("source-unreachable", failure)?);
+        findings.push(from_source(session, failure)?);
     }
     if half.lookups.is_empty() {
         return check_target_alone(session, findings).await;
     }
+    let asked: BTreeSet<String> = half.lookups.keys().cloned().collect();
     match session.observe_target(half, false).await {
-        Ok(observed) => judge_target(&observed, findings),
-        Err(failure) => findings.push(from_failure("target-unreachable", failure)?),
+        Ok(observed) => judge_target(&asked, &observed, findings),
+        Err(failure) => findings.push(from_target(session, failure)?),
+    }
+    Ok(())
+}
+
+/// R18: the domains of the settings, each asked for. Where the target refuses everything, that has been said already.
+async fn check_domains<S, T: TargetDirectory>(
+    session: &Session<'_, S, T>,
+    findings: &mut Vec<Finding>,
+) -> Result<(), Failure> {
+    if findings
+        .iter()
+        .any(|finding| finding.severity == Severity::Problem && finding.vendor.is_some())
+        || findings.iter().any(|finding| finding.code == "request-refused")
+    {
+        return Ok(());
+    }
+    for domain in &session.settings.domains {
+        match session.target.has_domain(domain.trim()).await {
+            Ok(Some(false)) => findings.push(Finding::new(
+                Severity::Problem,
+                "foreign-domain",
+                domain,
+                "The setting `domains` names it, and the target does not have it, or nobody who may manage its groups was \
+                 named. Correct `domains`, or verify the domain in the target (Google: Admin console, Account, Domains, \
+                 Manage domains).",
+            )),
+            Ok(_) => {}
+            Err(failure) => {
+                findings.push(from_target(session, failure)?);
+                return Ok(());
+            }
+        }
     }
     Ok(())
 }
@@ -171,7 +205,7 @@ async fn check_target_alone<S, T: TargetDirectory>(
         bound: None,
     };
     if let Err(failure) = session.target.look_up(&[wanted], &BTreeSet::new()).await {
-        findings.push(from_failure("target-unreachable", failure)?);
+        findings.push(from_target(session, failure)?);
     }
     Ok(())
 }
@@ -204,6 +238,28 @@ fn judge_source<S, T>(session: &Session<'_, S, T>, half: &SourceHalf, findings: 
             &group.name,
             format!("Its members could not be read whole: {reason}. Its removals freeze until they can."),
         ));
+    }
+    judge_addresses(session, half, findings);
+}
+
+/// R18: groups whose own address keeps them from being exported.
+fn judge_addresses<S, T>(session: &Session<'_, S, T>, half: &SourceHalf, findings: &mut Vec<Finding>) {
+    for id in half.ids() {
+        let source = half.source(id);
+        let binding = half.side.bindings.get(id);
+        let Standing::Stopped(stopped) =
+            eligibility::assess(&source, binding, session.rules, session.settings)
+        else {
+            continue;
+        };
+        let name = source.group.as_ref().map_or(id, |group| group.name.as_str());
+        findings.extend(
+            stopped
+                .reasons
+                .iter()
+                .filter(|reason| matches!(reason.code.as_str(), "bad-address" | "domain-not-allowed"))
+                .map(|reason| Finding::new(Severity::Warning, &reason.code, name, &reason.message)),
+        );
     }
 }
 
@@ -257,7 +313,7 @@ async fn judge_risk<S: SourceDirectory, T>(
     Ok(())
 }
 
-fn judge_target(observed: &Observed, findings: &mut Vec<Finding>) {
+fn judge_target(asked: &BTreeSet<String>, observed: &Observed, findings: &mut Vec<Finding>) {
     let mut unknown = 0_usize;
     let mut without_address = 0_usize;
     for (user, resolution) in observed.everybody() {
@@ -323,6 +379,12 @@ fn judge_target(observed: &Observed, findings: &mut Vec<Finding>) {
                 place,
                 "The target does not show the group that it is bound to: created lately, or deleted by somebody.",
             )),
+            Sight::Unknown { reason } if asked.contains(id) => findings.push(Finding::new(
+                Severity::Warning,
+                "target-unread",
+                place,
+                format!("The group's target could not be looked up: {reason}"),
+            )),
             Sight::Bound(_) | Sight::Takeover(_) | Sight::Unknown { .. } => {}
         }
     }
@@ -336,16 +398,34 @@ fn unless_acknowledged(settings: &Settings) -> Severity {
     }
 }
 
+/// A failure of the source as a finding.
+fn from_source<S: SourceDirectory, T>(
+    session: &Session<'_, S, T>,
+    failure: Failure,
+) -> Result<Finding, Failure> {
+    let diagnosis = session.source.diagnose(&failure);
+    from_failure(diagnosis, "source-unreachable", failure)
+}
+
+/// A failure of the target as a finding.
+fn from_target<S, T: TargetDirectory>(
+    session: &Session<'_, S, T>,
+    failure: Failure,
+) -> Result<Finding, Failure> {
+    let diagnosis = session.target.diagnose(&failure);
+    from_failure(diagnosis, "target-unreachable", failure)
+}
+
 /// A failure as a finding, except where the host ended the run.
-fn from_failure(code: &str, failure: Failure) -> Result<Finding, Failure> {
+fn from_failure(diagnosis: Option<&str>, code: &str, failure: Failure) -> Result<Finding, Failure> {
     let code = match failure.kind {
         FailureKind::Cancelled | FailureKind::Host => return Err(failure),
-        FailureKind::Unauthorized => "credential-refused",
         FailureKind::Denied => "request-refused",
+        FailureKind::Unauthorized => diagnosis.unwrap_or("credential-refused"),
         FailureKind::Transient
         | FailureKind::Throttled(_)
         | FailureKind::Configuration
-        | FailureKind::Vendor => code,
+        | FailureKind::Vendor => diagnosis.unwrap_or(code),
     };
     Ok(Finding {
         severity: Severity::Problem,

@@ -10,6 +10,11 @@ pub use crate::jumpcloud::Directory;
 
 /// Reads of the source. Retries and pacing are its own business.
 pub trait SourceDirectory {
+    /// What exactly a failed read shows to be wrong, by its stable name; none where that is not told apart.
+    fn diagnose(&self, _failure: &Failure) -> Option<&'static str> {
+        None
+    }
+
     /// The directory under an ID; none where the source answers that there is none.
     fn directory(&self, id: &str) -> impl Future<Output = Result<Option<Directory>, Failure>>;
 
@@ -34,6 +39,12 @@ pub trait SourceDirectory {
 
     /// One person's own record; none only where the source answers that it does not exist (R49).
     fn user(&self, id: &str) -> impl Future<Output = Result<Option<SourceUser>, Failure>>;
+
+    /// How a person is in a group: the names of the groups between, outermost first, empty for a direct member; none where
+    /// they are not in it, or the source does not tell. For explanations alone.
+    fn path(&self, _group: &str, _user: &str) -> impl Future<Output = Result<Option<Vec<String>>, Failure>> {
+        async { Ok(None) }
+    }
 
     /// Effective users of groups, nested ones included. Each group's reading is handed over as it comes, one for every
     /// group asked for, in no particular order: of a large directory, not all are kept as they come.
@@ -60,6 +71,10 @@ pub trait SourceDirectory {
 }
 
 impl SourceDirectory for crate::jumpcloud::Reader<'_> {
+    fn diagnose(&self, failure: &Failure) -> Option<&'static str> {
+        crate::jumpcloud::diagnose(failure)
+    }
+
     async fn directory(&self, id: &str) -> Result<Option<Directory>, Failure> {
         self.directory(id).await
     }
@@ -86,6 +101,10 @@ impl SourceDirectory for crate::jumpcloud::Reader<'_> {
 
     async fn user(&self, id: &str) -> Result<Option<SourceUser>, Failure> {
         self.user(id).await
+    }
+
+    async fn path(&self, group: &str, user: &str) -> Result<Option<Vec<String>>, Failure> {
+        self.path(group, user).await
     }
 
     async fn many_members(

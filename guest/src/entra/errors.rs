@@ -171,6 +171,17 @@ impl Classified {
     }
 }
 
+/// What exactly is wrong, by status and code.
+pub fn diagnose(failure: &Failure) -> Option<&'static str> {
+    let answer = failure.vendor.as_ref()?;
+    Some(match (answer.status, answer.reason.as_str()) {
+        (403, "Authorization_RequestDenied") => "permission-missing",
+        (401, _) => "credential-refused",
+        (429, _) => "throttled",
+        _ => return None,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

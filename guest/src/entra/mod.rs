@@ -78,6 +78,10 @@ impl<'a> Entra<'a> {
 }
 
 impl TargetDirectory for Entra<'_> {
+    fn diagnose(&self, failure: &Failure) -> Option<&'static str> {
+        errors::diagnose(failure)
+    }
+
     async fn resolve(&self, users: &[SourceUser]) -> Result<BTreeMap<String, Resolution>, Failure> {
         read::resolve(&self.graph, users).await
     }

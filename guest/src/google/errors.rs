@@ -5,11 +5,11 @@
 
 use serde::Deserialize;
 
-use crate::failure::FailureKind;
+use crate::failure::{Failure, FailureKind};
 use crate::http::{Answer, Ruling, Verdict};
 
-/// Characters of Google's message that are kept.
-const KEPT: usize = 200;
+/// Characters of Google's message that are kept: the address where an API can be switched on lies within.
+const KEPT: usize = 400;
 
 #[derive(Deserialize)]
 struct Body {
@@ -119,11 +119,12 @@ fn rule(status: u16, said: &Said) -> (Ruling, &'static str) {
         (403, "domainCannotUseApis") => (
             Ruling::Refused(FailureKind::Unauthorized),
             "API access is switched off for this Google Workspace domain. Switch it on in the Admin console (Security, \
-             API controls).",
+             Access and data control, API controls, API access).",
         ),
         (403, "accessNotConfigured" | "SERVICE_DISABLED") => (
             Ruling::Refused(FailureKind::Unauthorized),
-            "The Admin SDK API is switched off in the service account's Google Cloud project. Enable it there.",
+            "The Admin SDK API is switched off in the service account's Google Cloud project. In the Google Cloud console, APIs & \
+             Services, Library, Admin SDK API, choose Enable, and wait some minutes.",
         ),
         // About one address or group outside the domain, or about everything: the caller knows what it asked.
         (403, "forbidden") => (Ruling::Accept, ""),
@@ -148,9 +149,23 @@ fn rule(status: u16, said: &Said) -> (Ruling, &'static str) {
     }
 }
 
+/// What exactly is wrong, by status and reason.
+pub(super) fn diagnose(failure: &Failure) -> Option<&'static str> {
+    let answer = failure.vendor.as_ref()?;
+    Some(match (answer.status, answer.reason.as_str()) {
+        (403, "accessNotConfigured" | "SERVICE_DISABLED") => "api-disabled",
+        (403, "domainCannotUseApis") => "api-access-off",
+        (403, "forbidden") => "admin-role-missing",
+        (403, "insufficientPermissions" | "ACCESS_TOKEN_SCOPE_INSUFFICIENT") => "scope-missing",
+        (401, _) => "credential-refused",
+        _ => return None,
+    })
+}
+
 /// The message for a 403 `forbidden` to something that the directory's own administrator must be able to do.
-pub(super) const FORBIDDEN: &str = "The administrator that the credential `google` acts for may not do this. Let it act \
-     for somebody with the role Groups Admin (or Super Admin) of this directory.";
+pub(super) const FORBIDDEN: &str = "The administrator that the credential `google` acts for may not do this. In \
+     the Admin console, Account, Admin roles, Groups Admin, Assign, give it that role, or let `admin` name somebody who has \
+     it.";
 
 #[cfg(test)]
 mod tests {

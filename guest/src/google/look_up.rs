@@ -77,6 +77,25 @@ impl Google<'_> {
         }
     }
 
+    /// Whether a domain is the directory's: asked by an address in it that no group has. Google answers for a foreign one
+    /// that it is not there, or that nobody may look; for its own, that the group is not there.
+    pub(super) async fn holds_domain(&self, domain: &str) -> Result<Option<bool>, Failure> {
+        let call = get_group(&format!("groupcast-reachability-check@{domain}"));
+        let mut answers = batch::send(&self.client, &[call]).await.into_iter();
+        let Some(answer) = answers.next() else {
+            return Ok(None);
+        };
+        let answer = answer?;
+        let said = errors::said(&answer);
+        Ok(match (answer.status, said.reason.as_str()) {
+            (200, _) => Some(true),
+            (404, "domainNotFound") => Some(false),
+            (404, _) => Some(!said.message.to_ascii_lowercase().contains("domain")),
+            (403, "forbidden") => Some(false),
+            _ => None,
+        })
+    }
+
     /// Whether an address, primary or alias, is this group's.
     pub(super) async fn is_address_of(&self, address: &str, target: &str) -> bool {
         let answers = batch::send(&self.client, &[get_group(address)]).await;

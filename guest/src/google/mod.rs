@@ -117,6 +117,14 @@ impl TargetDirectory for Google<'_> {
         self.is_address_of(key, target).await
     }
 
+    fn diagnose(&self, failure: &Failure) -> Option<&'static str> {
+        errors::diagnose(failure)
+    }
+
+    async fn has_domain(&self, domain: &str) -> Result<Option<bool>, Failure> {
+        self.holds_domain(domain).await
+    }
+
     async fn write(&self, writes: &[Write]) -> Vec<WriteResult> {
         self.write_all(writes).await
     }

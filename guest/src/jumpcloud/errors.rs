@@ -3,7 +3,7 @@
 
 use serde::Deserialize;
 
-use crate::failure::FailureKind;
+use crate::failure::{Failure, FailureKind};
 use crate::http::{Answer, Ruling, Verdict};
 
 /// Characters of a vendor's message that are kept.
@@ -34,24 +34,40 @@ pub fn classify(answer: &Answer) -> Verdict {
     // "Gone" is believed of JumpCloud's own words alone: a proxy's or a wrong server's page proves nothing (R49).
     let own =
         serde_json::from_slice::<Body>(&answer.body).is_ok() || said.trim().eq_ignore_ascii_case("not found");
-    if answer.status == 404 && own {
+    let of_organisation = speaks_of_the_organisation(&said);
+    if answer.status == 404 && own && !of_organisation {
         return Verdict::accept();
     }
     let (ruling, message) = match answer.status {
+        // Not "this record is gone": nothing was looked for.
+        400 | 403 | 404 if of_organisation => (
+            Ruling::Refused(FailureKind::Unauthorized),
+            "JumpCloud does not take the organisation ID that goes with the credential `jumpcloud`. Set `org_id` to the ID of \
+             the organisation whose groups are exported (Admin Portal, Settings, Organization Profile, or GET \
+             /api/organizations), or leave it out where the administrator has one organisation alone.",
+        ),
+        401 if of_organisation => (
+            Ruling::Refused(FailureKind::Unauthorized),
+            "The credential `jumpcloud` belongs to an administrator of several organisations, and JumpCloud wants to be told \
+             which (`x-org-id`). Set `org_id` to the ID of the organisation whose groups are exported (Admin Portal, \
+             Settings, Organization Profile). Store a working one.",
+        ),
         401 => (
             Ruling::Refused(FailureKind::Unauthorized),
             "JumpCloud refused the credential `jumpcloud`: its key or service account is wrong, expired or revoked, or \
-             the organisation ID (`x-org-id`) that a multi-tenant administrator needs is missing. Store a working one.",
+             the organisation ID (`x-org-id`) that a multi-tenant administrator needs is missing. Store a working one: sign in \
+             to the Admin Portal as the administrator with the role Read Only, menu of the account, My API Key.",
         ),
-        // Sending on would only lengthen the block, so this is no answer to try again at once.
+        // Sending on would only lengthen the block, so this ends the run.
         403 if said.to_ascii_lowercase().contains("blocked") => (
-            Ruling::Refused(FailureKind::Throttled(None)),
+            Ruling::Refused(FailureKind::Unauthorized),
             "JumpCloud has blocked this machine's address for suspected abuse. Ask its support to lift the block, and run \
              less often.",
         ),
         403 => (
             Ruling::Refused(FailureKind::Unauthorized),
-            "The credential `jumpcloud` may not read this. Give it at least the role Read Only for this organisation.",
+            "The credential `jumpcloud` may not read this. Give it at least the role Read Only for this organisation (Admin \
+             Portal, Settings, Administrators or Service Accounts).",
         ),
         404 => (
             Ruling::Refused(FailureKind::Vendor),
@@ -75,6 +91,30 @@ pub fn classify(answer: &Answer) -> Verdict {
     Verdict::new(ruling, said, message)
 }
 
+/// Whether JumpCloud's words are about the organisation that a request names (`x-org-id`).
+fn speaks_of_the_organisation(said: &str) -> bool {
+    let said = said.to_ascii_lowercase();
+    ["x-org-id", "organization", "organisation"]
+        .iter()
+        .any(|word| said.contains(word))
+}
+
+/// What exactly is wrong, by status and JumpCloud's words.
+pub fn diagnose(failure: &Failure) -> Option<&'static str> {
+    let answer = failure.vendor.as_ref()?;
+    let of_organisation = speaks_of_the_organisation(&answer.reason);
+    Some(match answer.status {
+        401 if of_organisation => "organisation-missing",
+        400 | 403 | 404 if of_organisation => "wrong-organisation",
+        401 => "wrong-key",
+        403 if answer.reason.to_ascii_lowercase().contains("blocked") => "address-blocked",
+        403 => "role-missing",
+        404 => "not-the-vendor",
+        429 => "throttled",
+        _ => return None,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,7 +131,7 @@ mod tests {
 
     #[test]
     fn every_row_of_the_table() {
-        use FailureKind::{Throttled, Unauthorized, Vendor};
+        use FailureKind::{Unauthorized, Vendor};
         for (status, body, expected) in [
             (200, "[]", Ruling::Accept),
             (404, "Not Found", Ruling::Accept),
@@ -101,7 +141,13 @@ mod tests {
             (
                 400,
                 "{\"code\":400,\"message\":\"x-org-id is malformed\"}",
-                Ruling::Refused(Vendor),
+                Ruling::Refused(Unauthorized),
+            ),
+            // A wrong organisation is no proof that what was asked for is gone.
+            (
+                404,
+                "{\"code\":404,\"message\":\"organization not found\"}",
+                Ruling::Refused(Unauthorized),
             ),
             (
                 401,
@@ -112,7 +158,7 @@ mod tests {
             (
                 403,
                 "Forbidden: your IP has been blocked due to suspected abuse",
-                Ruling::Refused(Throttled(None)),
+                Ruling::Refused(Unauthorized),
             ),
             (429, "", Ruling::Throttled),
             (500, "{}", Ruling::Transient),
@@ -134,5 +180,31 @@ mod tests {
         };
         let message = classify(&answer).message;
         assert!(message.contains("`jumpcloud`") && message.contains("x-org-id"));
+    }
+
+    #[test]
+    fn r7_each_fault_of_a_credential_has_a_name_of_its_own() {
+        use crate::failure::VendorAnswer;
+        for (status, said, name) in [
+            (401, "Unauthorized", Some("wrong-key")),
+            (401, "x-org-id header is required", Some("organisation-missing")),
+            (400, "x-org-id header is malformed", Some("wrong-organisation")),
+            (404, "organization not found", Some("wrong-organisation")),
+            (
+                403,
+                "Forbidden: your IP has been blocked due to suspected abuse",
+                Some("address-blocked"),
+            ),
+            (403, "Forbidden", Some("role-missing")),
+            (500, "", None),
+        ] {
+            let failure = Failure::new(FailureKind::Vendor, "", "").answered(VendorAnswer {
+                status,
+                reason: said.to_owned(),
+                request_id: None,
+            });
+            assert_eq!(diagnose(&failure), name, "{status} {said}");
+        }
+        assert_eq!(diagnose(&Failure::new(FailureKind::Transient, "", "")), None);
     }
 }

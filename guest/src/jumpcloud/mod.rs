@@ -8,7 +8,7 @@ mod records;
 
 use crate::manifest::{Credential, EgressRule};
 
-pub use errors::classify;
+pub use errors::{classify, diagnose};
 pub use reader::{FoundUsers, Reader};
 pub use records::Directory;
 

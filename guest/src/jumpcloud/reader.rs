@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 
 use super::pages::{List, ends_the_run, read_version1, read_version2};
 use super::records::{
-    Connection, Directory, DirectoryRecord, DirectorySettings, GraphObject, GroupRecord, UserRecord,
+    Connection, Directory, DirectoryRecord, DirectorySettings, GraphObject, GroupRecord, Reached, UserRecord,
 };
 use crate::failure::{Failure, FailureKind};
 use crate::http::{Call, Client, as_they_come, together};
@@ -297,6 +297,32 @@ impl<'a> Reader<'a> {
             Ok(())
         })
         .await
+    }
+
+    /// How a user is in a group: the names of the groups between, outermost first, by the shortest of the paths that
+    /// JumpCloud tells; none where it tells none.
+    ///
+    /// # Errors
+    /// The request failed.
+    pub async fn path(&self, group: &str, user: &str) -> Result<Option<Vec<String>>, Failure> {
+        let call = Call::get(&["api", "v2", "usergroups", group, "membership"])
+            .query("filter", &format!("object_id:eq:{user}"));
+        let reached: Option<Vec<Reached>> = self.one(call).await?;
+        let shortest = reached
+            .unwrap_or_default()
+            .into_iter()
+            .filter(|one| one.id == user)
+            .flat_map(|one| one.paths)
+            .min_by_key(Vec::len);
+        let Some(path) = shortest else {
+            return Ok(None);
+        };
+        let mut names = Vec::new();
+        for edge in path.into_iter().filter(|edge| edge.to.kind == "user_group") {
+            let id = edge.to.id;
+            names.push(self.group(&id).await?.map_or(id, |group| group.name));
+        }
+        Ok(Some(names))
     }
 
     async fn one<T: DeserializeOwned>(&self, call: Call) -> Result<Option<T>, Failure> {

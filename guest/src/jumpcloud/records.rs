@@ -90,6 +90,14 @@ pub(super) struct GraphObject {
     pub external_id: Option<String>,
 }
 
+/// An object with how it is reached: each path is its edges in order.
+#[derive(Deserialize)]
+pub(super) struct Reached {
+    pub id: String,
+    #[serde(default)]
+    pub paths: Vec<Vec<Connection>>,
+}
+
 #[derive(Deserialize)]
 pub(super) struct GroupRecord {
     pub id: String,

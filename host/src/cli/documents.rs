@@ -333,6 +333,10 @@ impl From<OperationOutcome> for OperationEntry {
 pub struct WhyEntry {
     /// In one sentence.
     pub conclusion: String,
+    /// The source group that the question turned out to be about.
+    pub group: Option<String>,
+    /// The person, by every ID that was found, in the source and in the target.
+    pub people: Vec<String>,
     /// The code of the first step that does not hold.
     pub cause: Option<String>,
     /// The links, in order.
@@ -354,6 +358,8 @@ impl From<Explanation> for WhyEntry {
     fn from(explanation: Explanation) -> Self {
         Self {
             conclusion: explanation.conclusion,
+            group: explanation.group,
+            people: explanation.people,
             cause: explanation
                 .steps
                 .iter()

@@ -1,5 +1,7 @@
 //! Entra ID: an application with a client secret or a certificate.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use base64::Engine;
 use http::StatusCode;
@@ -7,11 +9,11 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use secrecy::{ExposeSecret, SecretString};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::token::{FreshToken, TokenEndpoint, TokenRefusal, TokenRequest, quoted, unix_seconds};
-use super::{CredentialError, CredentialErrorKind};
+use super::{CredentialError, CredentialErrorKind, Diagnosis};
 
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
@@ -126,12 +128,36 @@ impl TokenRequest for Application {
             Proof::Secret(_) => ("client_secret", proof.as_str()),
             Proof::Certificate(_) => ("client_assertion", proof.as_str()),
         });
-        self.endpoint
+        let mut fresh = self
+            .endpoint
             .ask(&form, None, |status, refusal| {
                 explain(status, refusal, &self.client_id, &proof)
             })
-            .await
+            .await?;
+        fresh.facts.granted = roles(&fresh.token);
+        Ok(fresh)
     }
+}
+
+/// The application permissions that the token carries: its claim `roles` (Microsoft identity platform, access token
+/// claims). The token is not ours to verify and is not verified: this is only shown. None where it cannot be read, which
+/// Microsoft reserves the right to.
+fn roles(token: &SecretString) -> Option<BTreeSet<String>> {
+    #[derive(Deserialize)]
+    struct Payload {
+        #[serde(default)]
+        roles: BTreeSet<String>,
+    }
+    let mut parts = token.expose_secret().split('.');
+    let (_, payload, _) = (parts.next()?, parts.next()?, parts.next()?);
+    let payload = zeroize::Zeroizing::new(
+        base64::engine::general_purpose::URL_SAFE_NO_PAD
+            .decode(payload)
+            .ok()?,
+    );
+    serde_json::from_slice::<Payload>(&payload)
+        .ok()
+        .map(|payload| payload.roles)
 }
 
 /// Microsoft's own error number in a description.
@@ -146,48 +172,60 @@ fn number(description: &str) -> Option<&str> {
 fn explain(status: StatusCode, refusal: &TokenRefusal, client_id: &str, proof: &str) -> CredentialError {
     let said = quoted(&refusal.error_description, &[proof]);
     let code = number(&said).unwrap_or(&refusal.error);
-    let (kind, fix) = match code {
+    let (diagnosis, fix) = match code {
         "AADSTS7000215" => (
-            CredentialErrorKind::Rejected,
-            "the client secret is wrong (often its ID was stored and not its value); make a new secret and store its value",
+            Diagnosis::WrongSecret,
+            "the client secret is wrong (often its ID was stored and not its value); in the Entra admin centre, App \
+             registrations, this application, Certificates & secrets, make a new secret and store its value",
         ),
         "AADSTS7000222" => (
-            CredentialErrorKind::Rejected,
-            "the client secret has expired; make a new secret and store its value",
+            Diagnosis::SecretExpired,
+            "the client secret has expired; in the Entra admin centre, App registrations, this application, Certificates & \
+             secrets, make a new secret and store its value",
         ),
         "AADSTS700027" => (
-            CredentialErrorKind::Rejected,
-            "the certificate is unknown, expired or does not fit the key; upload it for the application again",
+            Diagnosis::CertificateNotRegistered,
+            "the certificate is unknown, expired or does not fit the key; upload it for the application again (App \
+             registrations, this application, Certificates & secrets, Certificates)",
         ),
         "AADSTS700024" => (
-            CredentialErrorKind::ClockSkew,
+            Diagnosis::ClockSkew,
             "the assertion's times are not valid; this machine's clock is off: set it (NTP) and try again",
         ),
         "AADSTS700016" | "AADSTS70001" => (
-            CredentialErrorKind::Rejected,
-            "the application is not in this tenant; check the client ID and the tenant ID",
+            Diagnosis::WrongClient,
+            "the application is not in this tenant; check the client ID and the tenant ID against App registrations, this \
+             application, Overview",
         ),
         "AADSTS90002" | "AADSTS900023" => (
-            CredentialErrorKind::Rejected,
-            "there is no such tenant; check the tenant ID and, for a national cloud, entra.login_url",
+            Diagnosis::WrongTenant,
+            "there is no such tenant; check entra.tenant_id against the Entra admin centre, Overview, Tenant ID and, for a \
+             national cloud, entra.login_url",
         ),
         "AADSTS7000112" => (
-            CredentialErrorKind::Rejected,
-            "the application is disabled; an administrator can enable it under Enterprise applications",
+            Diagnosis::ClientDisabled,
+            "the application is disabled; an administrator can enable it under Enterprise applications, this application, \
+             Properties, Enabled for users to sign-in",
         ),
         "AADSTS1002012" | "AADSTS70011" | "AADSTS500011" => (
-            CredentialErrorKind::Scope,
+            Diagnosis::ScopeRefused,
             "the scope is not accepted; it must be the Graph base URL followed by /.default (check entra.graph_url)",
         ),
         "AADSTS53003" => (
-            CredentialErrorKind::Rejected,
-            "a Conditional Access policy blocks the application; allow it from this machine's address",
+            Diagnosis::BlockedByPolicy,
+            "a Conditional Access policy blocks the application; allow it from this machine's address (Protection, \
+             Conditional Access, the policy for workload identities)",
         ),
         _ => (
-            CredentialErrorKind::Rejected,
+            Diagnosis::Refused,
             "Entra ID gave no token; check the application, its credential and that an administrator has consented to \
              GroupMember.ReadWrite.All, Group.ReadWrite.All and User.Read.All",
         ),
+    };
+    let kind = match diagnosis {
+        Diagnosis::ClockSkew => CredentialErrorKind::ClockSkew,
+        Diagnosis::ScopeRefused => CredentialErrorKind::Scope,
+        _ => CredentialErrorKind::Rejected,
     };
     CredentialError::of_vendor(
         "entra",
@@ -195,6 +233,7 @@ fn explain(status: StatusCode, refusal: &TokenRefusal, client_id: &str, proof: &
         code,
         format!("the application {client_id}: {fix} ({status} {said})"),
     )
+    .diagnosed(diagnosis)
 }
 
 #[cfg(test)]
@@ -267,6 +306,26 @@ mod tests {
                 .to_string()
                 .contains("the-secret-value")
         );
+    }
+
+    #[test]
+    fn the_permissions_of_a_token_are_read_from_its_roles_and_nothing_is_guessed() {
+        let token = |payload: &str| {
+            let payload = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(payload);
+            SecretString::from(format!("e30.{payload}.c2ln"))
+        };
+        let held = roles(&token(
+            r#"{"aud": "x", "roles": ["User.Read.All", "Group.ReadWrite.All"]}"#,
+        ));
+        assert_eq!(
+            held.unwrap().into_iter().collect::<Vec<_>>(),
+            ["Group.ReadWrite.All", "User.Read.All"]
+        );
+        // A token without the claim carries no application permission at all.
+        assert_eq!(roles(&token(r#"{"aud": "x"}"#)), Some(BTreeSet::new()));
+        for unreadable in ["opaque", "a.b", "a.!.c", "e30.bm9uc2Vuc2U.c2ln"] {
+            assert_eq!(roles(&unreadable.into()), None, "{unreadable}");
+        }
     }
 
     #[test]

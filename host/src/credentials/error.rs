@@ -1,5 +1,7 @@
 //! Why there is no credential, in words that name the fix (R7).
 
+use super::diagnosis::Diagnosis;
+
 /// What kind of trouble it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CredentialErrorKind {
@@ -25,6 +27,8 @@ pub struct CredentialError {
     pub credential: String,
     /// What kind of trouble.
     pub kind: CredentialErrorKind,
+    /// What exactly, by its stable name.
+    pub diagnosis: Diagnosis,
     /// What happened and what to do.
     pub message: String,
     /// The vendor's own code, such as `invalid_grant` or `AADSTS7000215`.
@@ -37,6 +41,14 @@ impl CredentialError {
         Self {
             credential: credential.to_owned(),
             kind,
+            diagnosis: match kind {
+                CredentialErrorKind::Missing => Diagnosis::Missing,
+                CredentialErrorKind::Unusable => Diagnosis::Unusable,
+                CredentialErrorKind::Rejected => Diagnosis::Refused,
+                CredentialErrorKind::Scope => Diagnosis::ScopeRefused,
+                CredentialErrorKind::ClockSkew => Diagnosis::ClockSkew,
+                CredentialErrorKind::Unreachable => Diagnosis::VendorUnavailable,
+            },
             message: message.into(),
             vendor_code: None,
         }
@@ -53,6 +65,12 @@ impl CredentialError {
             vendor_code: Some(code.to_owned()),
             ..Self::new(credential, kind, message)
         }
+    }
+
+    /// The same with what exactly is wrong.
+    #[must_use]
+    pub fn diagnosed(self, diagnosis: Diagnosis) -> Self {
+        Self { diagnosis, ..self }
     }
 
     /// Whether trying again later may help with nobody doing anything.

@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use super::token::{FreshToken, TokenEndpoint, TokenRefusal, TokenRequest, quoted, unix_seconds};
-use super::{CredentialError, CredentialErrorKind};
+use super::{CredentialError, CredentialErrorKind, Diagnosis};
 
 /// What is asked for: groups with their members, and to read users. Nothing that could write a user (R33).
 pub const SCOPES: &str = "https://www.googleapis.com/auth/admin.directory.group \
@@ -142,36 +142,49 @@ fn explain(
          console (Security, API controls, Domain-wide delegation) add its client ID with exactly these scopes, and wait \
          some minutes"
     );
-    let (kind, fix) = match refusal.error.as_str() {
+    let new_key = "in the Google Cloud console, IAM & Admin, Service Accounts, this account, Keys, make a new key, store its \
+                   file and delete the old one";
+    let (diagnosis, fix) = match refusal.error.as_str() {
         "invalid_grant" if words.contains("invalid email or user id") => (
-            CredentialErrorKind::Scope,
+            Diagnosis::WrongSubject,
             format!("{subject} is no user of the domain; set google.admin to an administrator's primary address"),
         ),
         "invalid_grant" if words.contains("iat") || words.contains("exp") || words.contains("reasonable timeframe") => (
-            CredentialErrorKind::ClockSkew,
+            Diagnosis::ClockSkew,
             "Google finds the assertion's times wrong; this machine's clock is off: set it (NTP) and try again".to_owned(),
         ),
         "invalid_grant" if words.contains("signature") || words.contains("no valid verifier") => (
-            CredentialErrorKind::Rejected,
-            format!("Google no longer accepts the key of {email}; make a new key, store its file and delete the old one"),
+            Diagnosis::KeyRevoked,
+            format!("Google no longer accepts the key of {email}: it was deleted, or the account was; {new_key}"),
         ),
-        "invalid_grant" if words.contains("deleted") || words.contains("account not found") => (
-            CredentialErrorKind::Rejected,
-            format!("the service account {email}, or the administrator {subject}, no longer exists"),
+        "invalid_grant"
+            if words.contains("deleted") || words.contains("disabled") || words.contains("account not found") =>
+        (
+            Diagnosis::AccountGone,
+            format!(
+                "the service account {email}, or the administrator {subject}, no longer exists or is suspended; set \
+                 google.admin to an administrator who can sign in, or {new_key}"
+            ),
         ),
         "invalid_request" if words.contains("impersonation") => (
-            CredentialErrorKind::Scope,
+            Diagnosis::WrongSubject,
             format!("{subject} is no address that can be acted as; set google.admin to an administrator's primary address"),
         ),
-        "unauthorized_client" | "access_denied" | "invalid_scope" => (CredentialErrorKind::Scope, delegation),
+        "unauthorized_client" | "access_denied" | "invalid_scope" => (Diagnosis::DelegationMissing, delegation),
         "internal_failure" => (
-            CredentialErrorKind::Unreachable,
+            Diagnosis::VendorUnavailable,
             "Google's token endpoint failed; try again later".to_owned(),
         ),
         _ => (
-            CredentialErrorKind::Rejected,
+            Diagnosis::Refused,
             format!("Google gave no token to {email} acting as {subject}; check the key, the subject and the delegation"),
         ),
+    };
+    let kind = match diagnosis {
+        Diagnosis::WrongSubject | Diagnosis::DelegationMissing => CredentialErrorKind::Scope,
+        Diagnosis::ClockSkew => CredentialErrorKind::ClockSkew,
+        Diagnosis::VendorUnavailable => CredentialErrorKind::Unreachable,
+        _ => CredentialErrorKind::Rejected,
     };
     CredentialError::of_vendor(
         "google",
@@ -179,6 +192,7 @@ fn explain(
         &refusal.error,
         format!("{fix} ({status} {} {said})", refusal.error),
     )
+    .diagnosed(diagnosis)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use http::{HeaderName, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::token::{FreshToken, TokenEndpoint, TokenRefusal, TokenRequest, quoted};
-use super::{Attached, Credential, CredentialError, CredentialErrorKind, SecretHeaderValue};
+use super::{Attached, Credential, CredentialError, CredentialErrorKind, Diagnosis, SecretHeaderValue};
 
 /// An administrator's API key.
 pub struct ApiKey {
@@ -88,17 +88,22 @@ impl TokenRequest for ServiceAccount {
 
 fn explain(status: StatusCode, refusal: &TokenRefusal, secret: &str) -> CredentialError {
     let said = quoted(&refusal.error_description, &[secret]);
-    let (kind, fix) = match (refusal.error.as_str(), status.as_u16()) {
+    let (kind, diagnosis, fix) = match (refusal.error.as_str(), status.as_u16()) {
         ("invalid_client" | "unauthorized_client", _) | (_, 401) => (
             CredentialErrorKind::Rejected,
-            "JumpCloud does not know this client ID and secret; make a new secret for the service account and store it",
+            Diagnosis::WrongSecret,
+            "JumpCloud does not know this client ID and secret; in the Admin Portal, Settings, Service Accounts, make a new \
+             secret for the service account and store it",
         ),
         ("invalid_scope", _) => (
             CredentialErrorKind::Scope,
-            "the service account may not ask for the scope `api`; give it a role that can read groups and users",
+            Diagnosis::ScopeRefused,
+            "the service account may not ask for the scope `api`; in the Admin Portal, Settings, Service Accounts, give it \
+             API access with the role Read Only",
         ),
         _ => (
             CredentialErrorKind::Rejected,
+            Diagnosis::Refused,
             "JumpCloud gave no token; check the service account, its role and the token URL",
         ),
     };
@@ -108,6 +113,7 @@ fn explain(status: StatusCode, refusal: &TokenRefusal, secret: &str) -> Credenti
         &refusal.error,
         format!("{fix} ({status} {said})"),
     )
+    .diagnosed(diagnosis)
 }
 
 #[cfg(test)]

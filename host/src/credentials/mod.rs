@@ -3,13 +3,14 @@
 //! A source turns a secret into the headers of a request. What may not enter: anything that gives a secret away as
 //! text, to a log, an error, a `Debug` output or the guest.
 
+pub mod diagnosis;
 pub mod entra;
 pub mod error;
 pub mod google;
 pub mod jumpcloud;
 pub mod token;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use async_trait::async_trait;
 use http::{HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 
+pub use diagnosis::Diagnosis;
 pub use error::{CredentialError, CredentialErrorKind};
 
 /// A header's value that is, or may hold, a secret.
@@ -93,6 +95,15 @@ pub struct Attached {
     pub generation: u64,
 }
 
+/// What a vendor told along with a token. None of it is secret.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// What the token allows, in the vendor's own words; none where the vendor does not say.
+    pub granted: Option<BTreeSet<String>>,
+    /// How many seconds the vendor's clock is ahead of this machine's.
+    pub clock_ahead: Option<i64>,
+}
+
 /// Gives the headers for a request.
 #[async_trait]
 pub trait CredentialSource: Send + Sync {
@@ -102,6 +113,11 @@ pub trait CredentialSource: Send + Sync {
     /// # Errors
     /// Why there are none, naming the credential, the scope and the fix (R7).
     async fn header(&self, credential: &str, refused: Option<u64>) -> Result<Attached, CredentialError>;
+
+    /// What is known of the credential in hand; nothing before [`Self::header`] gave it.
+    async fn facts(&self, _credential: &str) -> Facts {
+        Facts::default()
+    }
 }
 
 /// One credential.
@@ -112,6 +128,11 @@ pub trait Credential: Send + Sync {
     /// # Errors
     /// As there.
     async fn attach(&self, refused: Option<u64>) -> Result<Attached, CredentialError>;
+
+    /// As [`CredentialSource::facts`].
+    async fn facts(&self) -> Facts {
+        Facts::default()
+    }
 }
 
 /// The credentials of one tenant, by name.
@@ -139,6 +160,13 @@ impl CredentialSource for TenantCredentials {
                 CredentialErrorKind::Missing,
                 "none is configured; put one in with `groupcast secrets set` and name it in the configuration",
             )),
+        }
+    }
+
+    async fn facts(&self, credential: &str) -> Facts {
+        match self.by_name.get(credential) {
+            Some(source) => source.facts().await,
+            None => Facts::default(),
         }
     }
 }

@@ -10,8 +10,11 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
-use super::{Attached, Credential, CredentialError, CredentialErrorKind, SecretHeaderValue};
+use super::{
+    Attached, Credential, CredentialError, CredentialErrorKind, Diagnosis, Facts, SecretHeaderValue,
+};
 use crate::egress::connection::Connections;
+use crate::egress::date;
 use crate::egress::origin::Origin;
 use crate::egress::permit::BootClock;
 
@@ -27,6 +30,8 @@ pub struct FreshToken {
     pub token: SecretString,
     /// How long it lives.
     pub life: Duration,
+    /// What the vendor told along with it.
+    pub facts: Facts,
 }
 
 /// Asks a vendor for a token.
@@ -48,6 +53,7 @@ enum Held {
 struct State {
     held: Held,
     generation: u64,
+    facts: Facts,
 }
 
 /// A credential that is a token for a while.
@@ -68,6 +74,7 @@ impl<T: TokenRequest> CachedToken<T> {
             state: Mutex::new(State {
                 held: Held::Nothing,
                 generation: 0,
+                facts: Facts::default(),
             }),
         }
     }
@@ -102,6 +109,7 @@ impl<T: TokenRequest> Credential for CachedToken<T> {
         match self.request.fetch().await {
             Ok(fresh) => {
                 state.generation += 1;
+                state.facts = fresh.facts;
                 let attached = self.attached(&fresh.token, state.generation);
                 // Counted from before the vendor was asked. A life shorter than the skew is used for half its time.
                 let life = fresh.life.saturating_sub(SKEW).max(fresh.life.min(SKEW) / 2);
@@ -121,6 +129,10 @@ impl<T: TokenRequest> Credential for CachedToken<T> {
                 Err(error)
             }
         }
+    }
+
+    async fn facts(&self) -> Facts {
+        self.state.lock().await.facts.clone()
     }
 }
 
@@ -142,6 +154,8 @@ struct TokenAnswer {
     token_type: Option<String>,
     #[serde(default)]
     expires_in: Option<u64>,
+    #[serde(default)]
+    scope: Option<String>,
 }
 
 /// What a vendor said when it gave no token.
@@ -187,17 +201,46 @@ impl TokenEndpoint {
                 CredentialErrorKind::Unreachable,
                 format!("no token could be asked for: {error}"),
             )
+            .diagnosed(Diagnosis::Network(error.name()))
         })?;
         let status = answer.status();
+        let clock_ahead = date::seconds_ahead(answer.headers());
+        if status == StatusCode::PROXY_AUTHENTICATION_REQUIRED {
+            return Err(trouble(
+                CredentialErrorKind::Rejected,
+                format!(
+                    "a proxy stands between this machine and {origin} and asks for a sign-in of its own (407); let this \
+                     machine through to {origin} without one"
+                ),
+            )
+            .diagnosed(Diagnosis::ProxySignIn));
+        }
         if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
             return Err(trouble(
                 CredentialErrorKind::Unreachable,
                 format!("{origin} answered {status} when asked for a token; try again later"),
             ));
         }
+        if is_page(&answer) {
+            return Err(trouble(
+                CredentialErrorKind::Rejected,
+                format!(
+                    "{origin} answered {status} with a web page when asked for a token: a proxy, a firewall's sign-in \
+                     page or a wrong address stands there; let this machine through to {origin}, or correct the \
+                     address in the configuration"
+                ),
+            )
+            .diagnosed(Diagnosis::NotTheVendor));
+        }
         if !status.is_success() {
             let refusal: TokenRefusal = serde_json::from_slice(answer.body()).unwrap_or_default();
-            return Err(explain(status, &refusal));
+            let mut error = explain(status, &refusal);
+            if error.kind == CredentialErrorKind::ClockSkew
+                && let Some(told) = clock_ahead.and_then(date::difference)
+            {
+                error.message = format!("{} ({origin}: {told})", error.message);
+            }
+            return Err(error);
         }
         // The parser's message could quote the token.
         let token: TokenAnswer = serde_json::from_slice(answer.body()).map_err(|_| {
@@ -218,8 +261,23 @@ impl TokenEndpoint {
         Ok(FreshToken {
             token: token.access_token.into(),
             life: Duration::from_secs(token.expires_in.unwrap_or(300)),
+            facts: Facts {
+                granted: token
+                    .scope
+                    .map(|scopes| scopes.split_ascii_whitespace().map(str::to_owned).collect()),
+                clock_ahead,
+            },
         })
     }
+}
+
+/// Whether an answer is a page for people, which no token endpoint gives.
+fn is_page(answer: &http::Response<Bytes>) -> bool {
+    answer
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok())
+        .is_some_and(|kind| kind.trim_start().to_ascii_lowercase().starts_with("text/html"))
 }
 
 /// Seconds since 1970, for assertions.

@@ -27,6 +27,7 @@ impl TokenRequest for Vendor {
             None => Ok(FreshToken {
                 token: format!("token-{number}").into(),
                 life: Duration::from_secs(3_600),
+                facts: crate::credentials::Facts::default(),
             }),
         }
     }

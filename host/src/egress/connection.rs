@@ -197,7 +197,7 @@ impl Connections {
                 // The words of rustls; its error is wrapped too often to be asked itself.
                 None if why.contains("invalid peer certificate") => NetworkError::Untrusted {
                     origin: origin.to_string(),
-                    why,
+                    why: tls::plain(&why).to_owned(),
                 },
                 None => failed(&why),
             }

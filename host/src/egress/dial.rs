@@ -31,6 +31,17 @@ pub enum NetworkError {
     /// None of the addresses may be connected to.
     #[error("{0}")]
     Address(#[from] AddressRefusal),
+    /// Nobody listens there.
+    #[error(
+        "no connection to {origin}: {why}: nothing listens there, or a firewall refuses it; check the base URL, and what \
+         stands between this machine and the vendor"
+    )]
+    Refused {
+        /// Where to.
+        origin: String,
+        /// Which address, and what the system said.
+        why: String,
+    },
     /// TCP, TLS or HTTP did not come to be.
     #[error(
         "no connection to {origin}: {why}; check the base URL, and what stands between this machine and the vendor"
@@ -71,6 +82,19 @@ pub enum NetworkError {
 }
 
 impl NetworkError {
+    /// A stable name for what happened, as `check` shows it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Name { .. } => "name-unresolved",
+            Self::Address(_) => "address-not-allowed",
+            Self::Refused { .. } => "connection-refused",
+            Self::Connect { .. } => "no-connection",
+            Self::Untrusted { .. } => "certificate-untrusted",
+            Self::AnswerLost { .. } => "answer-lost",
+            Self::TooLong { .. } => "answer-too-long",
+        }
+    }
+
     /// Whether the request may have taken effect.
     pub fn may_have_been_sent(&self) -> bool {
         matches!(self, Self::AnswerLost { .. } | Self::TooLong { .. })
@@ -136,6 +160,12 @@ impl Dialer {
                         tracing::debug!(%error, "TCP_NODELAY could not be set");
                     }
                     return Ok(TokioIo::new(stream));
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+                    last = NetworkError::Refused {
+                        origin: self.origin.to_string(),
+                        why: format!("{address}: {error}"),
+                    };
                 }
                 Err(error) => {
                     last = NetworkError::Connect {

@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 
 use super::answers;
 use super::connection::{Connections, SendFailure, unreachable_origin};
+use super::date;
 use super::decode::{self, Decoded, Refusal, WireRequest, WireWrite};
 use super::dial::NetworkError;
 use super::headers::{self, HeaderError, Plain};
@@ -113,7 +114,9 @@ impl GateError {
             Self::Credential(_) => GateErrorKind::NoCredential,
             Self::Network(NetworkError::Name { .. }) => GateErrorKind::Name,
             Self::Network(NetworkError::Address(_)) => GateErrorKind::AddressProhibited,
-            Self::Network(NetworkError::Connect { .. }) => GateErrorKind::NotSent,
+            Self::Network(NetworkError::Connect { .. } | NetworkError::Refused { .. }) => {
+                GateErrorKind::NotSent
+            }
             Self::Network(NetworkError::AnswerLost { .. }) => GateErrorKind::AnswerLost,
             Self::Network(NetworkError::TooLong { .. }) | Self::Cap(CapReached::ResponseBytes(_)) => {
                 GateErrorKind::AnswerTooLong
@@ -363,6 +366,8 @@ impl Gate {
             bytes_out: u64::try_from(checked.body.len()).unwrap_or(u64::MAX),
             bytes_in: 0,
             echoed_secret: false,
+            clock_ahead: None,
+            content_type: None,
         };
         let answer = match result {
             Ok(answer) => answer,
@@ -375,10 +380,12 @@ impl Gate {
         let (mut parts, body) = answer.into_parts();
         sent.bytes_in = u64::try_from(body.len()).unwrap_or(u64::MAX);
         sent.status = Some(parts.status.as_u16());
+        sent.clock_ahead = date::seconds_ahead(&parts.headers);
         let content_type = parts
             .headers
             .get(http::header::CONTENT_TYPE)
             .and_then(|value| value.to_str().ok());
+        sent.content_type = content_type.map(str::to_owned);
         for (key, id) in answers::keys_and_ids(vendor, decoded, parts.status.as_u16(), content_type, &body) {
             self.parts.permit.learn(&key, &id);
         }

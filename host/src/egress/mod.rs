@@ -10,6 +10,7 @@
 pub mod addresses;
 pub mod answers;
 pub mod connection;
+pub mod date;
 pub mod decode;
 pub mod dial;
 pub mod gate;

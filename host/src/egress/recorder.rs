@@ -37,6 +37,10 @@ pub struct Sent {
     pub bytes_in: u64,
     /// Whether the answer held a secret, which was blanked.
     pub echoed_secret: bool,
+    /// How many seconds the vendor's clock is ahead of this machine's, by the answer's `Date`.
+    pub clock_ahead: Option<i64>,
+    /// The answer's content type.
+    pub content_type: Option<String>,
 }
 
 /// One request that was not sent.

@@ -2,9 +2,15 @@
 
 use std::sync::Arc;
 
-use rustls::{ClientConfig, RootCertStore};
-use rustls_pki_types::CertificateDer;
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::CryptoProvider;
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, OtherError, RootCertStore, SignatureScheme,
+};
 use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use x509_parser::prelude::{FromDer, X509Certificate};
 
 /// Why TLS could not be set up.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -44,12 +50,130 @@ pub fn client(ca_pem: Option<&[u8]>) -> Result<ClientConfig, TlsError> {
         }
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
+    let setup = |error: &dyn std::fmt::Display| TlsError::Setup(error.to_string());
+    let naming = if roots.is_empty() {
+        None
+    } else {
+        Some(Naming::new(roots.clone(), &provider).map_err(|error| setup(&error))?)
+    };
+    let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| TlsError::Setup(error.to_string()))?
+        .map_err(|error| setup(&error))?
         .with_root_certificates(roots)
         .with_no_client_auth();
+    if let Some(naming) = naming {
+        config.dangerous().set_certificate_verifier(Arc::new(naming));
+    }
     Ok(config)
+}
+
+/// The library's own judge of certificates, which it asks and whose word stands. Only where it knows no authority behind
+/// a certificate, the refusal also names who issued it.
+#[derive(Debug)]
+struct Naming {
+    judge: Arc<WebPkiServerVerifier>,
+}
+
+impl Naming {
+    fn new(
+        roots: RootCertStore,
+        provider: &Arc<CryptoProvider>,
+    ) -> Result<Self, rustls::client::VerifierBuilderError> {
+        WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
+            .build()
+            .map(|judge| Self { judge })
+    }
+}
+
+impl ServerCertVerifier for Naming {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        self.judge
+            .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+            .map_err(|error| match error {
+                rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
+                    // The highest certificate that was shown names the authority that is missing here.
+                    let highest = intermediates.last().unwrap_or(end_entity);
+                    rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(
+                        UnknownIssuer(issuer(highest)),
+                    ))))
+                }
+                other => other,
+            })
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.judge.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.judge.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.judge.supported_verify_schemes()
+    }
+}
+
+/// No authority that is trusted here stands behind a certificate; with who issued it, where that can be read.
+struct UnknownIssuer(Option<String>);
+
+impl std::error::Error for UnknownIssuer {}
+
+impl std::fmt::Display for UnknownIssuer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.0 {
+            Some(issuer) => write!(
+                f,
+                "its certificate was issued by “{issuer}”, whom this machine does not trust"
+            ),
+            None => f.write_str("its certificate was issued by somebody whom this machine does not trust"),
+        }
+    }
+}
+
+/// As in `Display`: the library shows other errors than its own by their debugging form.
+impl std::fmt::Debug for UnknownIssuer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
+}
+
+/// What is wrong with a certificate, out of the library's words for it.
+pub fn plain(words: &str) -> &str {
+    words
+        .split_once("Other(OtherError(")
+        .and_then(|(_, rest)| rest.strip_suffix("))"))
+        .unwrap_or(words)
+}
+
+/// The issuer's name, shortened and without anything that a terminal would act on: it comes from a stranger.
+fn issuer(certificate: &CertificateDer<'_>) -> Option<String> {
+    let (_, read) = X509Certificate::from_der(certificate).ok()?;
+    let name: String = read
+        .issuer()
+        .to_string()
+        .chars()
+        .filter(|letter| !letter.is_control())
+        .take(120)
+        .collect();
+    (!name.is_empty()).then_some(name)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use groupcast_guest::engine::answers::{SUBJECT_GROUP, SUBJECT_PERSON};
 use groupcast_guest::engine::{Explanation, Finding, PlanSummary, Question, Report, Run, Severity, Step};
 use tokio_util::sync::CancellationToken;
 use wasmtime::{Store, Trap, UpdateDeadline};
@@ -194,22 +195,24 @@ impl Sandbox {
                 exports.call_explain(store, &run, &question).await
             })
             .await?;
-        let steps = explanation
-            .steps
-            .into_iter()
-            .map(|step| Step {
-                code: step.code,
-                holds: step.holds,
-                message: step.message,
-            })
-            .collect();
-        Ok((
-            Explanation {
-                conclusion: explanation.conclusion,
-                steps,
-            },
-            usage,
-        ))
+        let mut told = Explanation {
+            conclusion: explanation.conclusion,
+            group: None,
+            people: Vec::new(),
+            steps: Vec::new(),
+        };
+        for step in explanation.steps {
+            match step.code.as_str() {
+                SUBJECT_GROUP => told.group = Some(step.message),
+                SUBJECT_PERSON => told.people.push(step.message),
+                _ => told.steps.push(Step {
+                    code: step.code,
+                    holds: step.holds,
+                    message: step.message,
+                }),
+            }
+        }
+        Ok((told, usage))
     }
 
     async fn call<T>(

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use groupcast_guest::engine::{Explanation, Finding, Question, Run, Severity, SourceEnd, TargetEnd};
+use groupcast_guest::engine::{Run, SourceEnd, TargetEnd};
 use groupcast_guest::plan::part::Part;
 use groupcast_guest::settings::Settings;
 use rand::Rng;
@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::host::{Access, RunHost};
 use super::observer::{NoObserver, Observer};
-use super::outcome::{CheckReport, PlanOutcome, RunFailure, StoredPlan, SyncOutcome};
+use super::outcome::{PlanOutcome, RunFailure, StoredPlan, SyncOutcome};
 use super::recorder::RunRecorder;
 use super::setup::{ConnectionSetup, SetupError};
 use super::{ConnectionName, Selection};
@@ -341,94 +341,6 @@ impl Groupcast {
         }
     }
 
-    /// Can everything that a sync needs be reached and read, and who is at risk? Never writes.
-    ///
-    /// # Errors
-    /// If the component itself fails; what is wrong with credentials or directories is a finding.
-    pub async fn check(
-        &self,
-        connection: &ConnectionName,
-        cancel: &CancellationToken,
-    ) -> Result<CheckReport, RunFailure> {
-        let setup = self.setup(connection)?;
-        let run = self.start(setup, RunKind::Check, None).await?;
-        let (host, recorder) = self.host(setup, &run, Phase::Reads, Arc::new(NoPermit), Access::Look);
-        let mut findings = Vec::new();
-        // What needs the credential itself only the host can find out: the component never sees one.
-        for credential in ["jumpcloud", setup.vendor] {
-            if let Err(error) = setup.credentials.header(credential, None).await {
-                findings.push(Finding {
-                    severity: Severity::Problem,
-                    code: "credential".to_owned(),
-                    place: credential.to_owned(),
-                    message: error.to_string(),
-                    vendor: None,
-                });
-            }
-        }
-        if !findings.is_empty() {
-            self.end(
-                &run,
-                RunResult::Failed,
-                "a credential cannot be used",
-                &recorder,
-                Usage::default(),
-            )
-            .await;
-            return Ok(CheckReport {
-                run,
-                findings,
-                requests: recorder.counts(),
-            });
-        }
-        let services: Arc<dyn RunServices> = host;
-        let asked = self.run_of(setup, &run)?;
-        let (services, recording) = self.recorded(setup, Kind::Check, &asked, None, services);
-        let checked = self
-            .sandbox(setup)
-            .check(&self.plugin, services, cancel.clone(), &asked)
-            .await;
-        recording.end(&checked);
-        match checked {
-            Ok((found, usage)) => {
-                findings.extend(found);
-                let problems = findings
-                    .iter()
-                    .any(|finding| finding.severity == Severity::Problem);
-                let result = if problems {
-                    RunResult::Failed
-                } else {
-                    RunResult::Done
-                };
-                self.end(
-                    &run,
-                    result,
-                    &format!("{} findings", findings.len()),
-                    &recorder,
-                    usage,
-                )
-                .await;
-                Ok(CheckReport {
-                    run,
-                    findings,
-                    requests: recorder.counts(),
-                })
-            }
-            Err(error) => {
-                let failure = Self::failure(error, &recorder);
-                self.end(
-                    &run,
-                    RunResult::Failed,
-                    &failure.to_string(),
-                    &recorder,
-                    Usage::default(),
-                )
-                .await;
-                Err(failure)
-            }
-        }
-    }
-
     /// Reads both sides and keeps the plan. Never writes to a vendor.
     ///
     /// # Errors
@@ -577,36 +489,6 @@ impl Groupcast {
         Ok(SyncOutcome::Applied { plan, apply })
     }
 
-    /// Why a person is (not) in a group, or why a group is in its state. Never writes.
-    ///
-    /// # Errors
-    /// If something could not be read.
-    pub async fn why(
-        &self,
-        connection: &ConnectionName,
-        person: Option<&str>,
-        group: &str,
-        cancel: &CancellationToken,
-    ) -> Result<Explanation, RunFailure> {
-        let setup = self.setup(connection)?;
-        let run = new_run_id();
-        let (host, recorder) = self.host(setup, &run, Phase::Reads, Arc::new(NoPermit), Access::Look);
-        let question = Question {
-            person: person.map(ToOwned::to_owned),
-            group: group.to_owned(),
-        };
-        let asked = self.run_of(setup, &run)?;
-        let (services, recording) = self.recorded(setup, Kind::Why, &asked, Some(&question), host);
-        let explained = self
-            .sandbox(setup)
-            .explain(&self.plugin, services, cancel.clone(), &asked, &question)
-            .await;
-        recording.end(&explained);
-        explained
-            .map(|(explanation, _)| explanation)
-            .map_err(|error| Self::failure(error, &recorder))
-    }
-
     /// The latest runs.
     ///
     /// # Errors
@@ -624,7 +506,7 @@ impl Groupcast {
 }
 
 /// Sortable by time, unique among processes.
-fn new_run_id() -> String {
+pub(super) fn new_run_id() -> String {
     let now = chrono::Utc::now().format("%Y%m%dT%H%M%S%3f");
     format!("{now}-{:08x}", rand::rng().random::<u32>())
 }

@@ -4,6 +4,7 @@
 //! HTTP servers; and anything that decides about groups, which is the component's business.
 
 mod apply;
+mod check;
 mod groupcast;
 mod host;
 mod lease;
@@ -14,6 +15,7 @@ mod recorder;
 mod setup;
 mod switch;
 mod undo;
+mod why;
 
 pub use groupcast::{Groupcast, OpenError, OpenOptions, UnknownConnection};
 pub use observer::{NoObserver, Observer};

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
+use super::check::Signs;
 use super::{ConnectionName, Observer};
 use crate::egress::recorder::{Recorder, Refused, Sent};
 
@@ -50,6 +51,7 @@ pub(super) struct RunRecorder {
     refusal: Mutex<Option<String>>,
     /// Where no answer comes from at the moment, and why.
     silent: Mutex<BTreeMap<String, String>>,
+    signs: Signs,
 }
 
 /// Scheme, host and port of a URL.
@@ -65,6 +67,7 @@ impl RunRecorder {
             counts: Mutex::default(),
             refusal: Mutex::default(),
             silent: Mutex::default(),
+            signs: Signs::default(),
         }
     }
 
@@ -82,6 +85,11 @@ impl RunRecorder {
 }
 
 impl RunRecorder {
+    /// What the answers show about who gives them.
+    pub(super) fn signs(&self) -> &Signs {
+        &self.signs
+    }
+
     /// Why places give no answer: the component only learns *that* none came. Nothing where all of them answer.
     pub(super) fn silence(&self) -> Option<String> {
         let silent = self.silent.lock().unwrap_or_else(PoisonError::into_inner);
@@ -92,6 +100,7 @@ impl RunRecorder {
 
 impl Recorder for RunRecorder {
     fn sent(&self, sent: &Sent) {
+        self.signs.note(sent);
         if sent.status.is_some() {
             self.silent
                 .lock()

@@ -54,6 +54,7 @@ pub async fn simulators(
         ports,
         tls: options.tls,
         faults: faults.unwrap_or_default(),
+        clock_ahead: 0,
     };
     let running = Simulators::start(organisation.clone(), start).await?;
     let folder = Folder::new("simulators")?;

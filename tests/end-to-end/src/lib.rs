@@ -105,7 +105,25 @@ impl Lab {
 
     /// Any organisation with the credentials of a generated one.
     pub async fn of(organisation: Organisation) -> Self {
-        let simulators = Simulators::start(organisation, Options::default())
+        Self::started(organisation, Options::default()).await
+    }
+
+    /// Eight people who exist everywhere, no groups, and vendors whose clocks are so many seconds ahead of this machine's.
+    pub async fn with_clocks_ahead(seconds: i64) -> Self {
+        let size = Size {
+            users: 8,
+            groups: 0,
+            memberships: 0,
+        };
+        let options = Options {
+            clock_ahead: seconds,
+            ..Options::default()
+        };
+        Self::started(generated(size, 1, PUBLIC_KEY), options).await
+    }
+
+    async fn started(organisation: Organisation, options: Options) -> Self {
+        let simulators = Simulators::start(organisation, options)
             .await
             .expect("simulators start");
         let folder = tempfile::tempdir().expect("a folder");

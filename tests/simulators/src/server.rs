@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -43,6 +43,8 @@ pub struct Options {
     pub tls: bool,
     /// Faults in force from the start.
     pub faults: Vec<Rule>,
+    /// How many seconds the vendors' clocks are ahead of this machine's: what a client with a wrong clock meets.
+    pub clock_ahead: i64,
 }
 
 impl Default for Options {
@@ -52,6 +54,7 @@ impl Default for Options {
             ports: None,
             tls: true,
             faults: Vec::new(),
+            clock_ahead: 0,
         }
     }
 }
@@ -132,6 +135,7 @@ struct Shared {
     faults: Mutex<Faults>,
     requests: Mutex<Vec<LoggedRequest>>,
     latest_ms: AtomicU64,
+    clock_ahead_ms: i64,
 }
 
 /// A poisoned lock is a test that failed elsewhere: what it guards is still fit to be looked at.
@@ -146,7 +150,9 @@ impl Shared {
             .duration_since(UNIX_EPOCH)
             .unwrap_or(Duration::ZERO)
             .as_millis();
-        let now = u64::try_from(now).unwrap_or(u64::MAX);
+        let now = u64::try_from(now)
+            .unwrap_or(u64::MAX)
+            .saturating_add_signed(self.clock_ahead_ms);
         self.latest_ms.fetch_max(now, Ordering::SeqCst).max(now)
     }
 
@@ -157,7 +163,7 @@ impl Shared {
         // Held until the entry is made, so that the log has the order in which effects took place.
         let mut simulator = lock(simulator);
         let now_ms = self.now_ms();
-        let response = {
+        let mut response = {
             let mut faults = lock(&self.faults);
             let mut none = Faults::none();
             // What was put off is struck once.
@@ -168,6 +174,13 @@ impl Shared {
             };
             simulator.handle(request, &mut context)
         };
+        if self.clock_ahead_ms != 0 {
+            // The HTTP library would put this machine's time there.
+            let date = HeaderValue::from_str(&crate::google::http_date(now_ms));
+            if let Ok(date) = date {
+                response.headers_mut().insert(http::header::DATE, date);
+            }
+        }
         lock(&self.requests).extend(log::entries(simulator.vendor(), now_ms, request, &response));
         response
     }
@@ -228,6 +241,7 @@ impl Simulators {
             faults: Mutex::new(faults),
             requests: Mutex::new(Vec::new()),
             latest_ms: AtomicU64::new(0),
+            clock_ahead_ms: options.clock_ahead.saturating_mul(1_000),
         });
         let (stop, tracker) = (CancellationToken::new(), TaskTracker::new());
         let acceptor = certificates

@@ -137,7 +137,7 @@ fn each_missing_link_is_the_cause() {
             town.source.groups.get_mut("g1").unwrap().email = None;
         }),
         ("anna", "managed", |town| town.settings.managed = false),
-        ("carl", "resolution", |town| {
+        ("carl", "awaiting-user", |town| {
             town.source.members("g1", &["anna", "carl"]);
             town.target.without_account.insert("carl".to_owned());
         }),

@@ -56,6 +56,10 @@ pub struct Source {
     pub asked: RefCell<Vec<String>>,
     /// People whom the first list of members leaves out and the second has again: (group, user).
     pub flickers: Option<(String, String)>,
+    /// Whether the second read of a list of members falls short.
+    pub second_falls_short: bool,
+    /// Names of the groups between a group and somebody in it: (group, user) -> names.
+    pub paths: BTreeMap<(String, String), Vec<String>>,
 }
 
 impl Source {
@@ -79,6 +83,8 @@ impl Source {
             partial_members: BTreeSet::new(),
             asked: RefCell::new(Vec::new()),
             flickers: None,
+            second_falls_short: false,
+            paths: BTreeMap::new(),
         }
     }
 
@@ -151,6 +157,10 @@ impl SourceDirectory for Source {
         Ok(self.users.get(id).cloned())
     }
 
+    async fn path(&self, group: &str, user: &str) -> Result<Option<Vec<String>>, Failure> {
+        Ok(self.paths.get(&(group.to_owned(), user.to_owned())).cloned())
+    }
+
     async fn many_members(
         &self,
         groups: &[String],
@@ -164,8 +174,10 @@ impl SourceDirectory for Source {
             {
                 members.remove(user);
             }
+            let again = self.asked.borrow().contains(group);
             self.asked.borrow_mut().push(group.clone());
-            take(group, reading(members, self.partial_members.contains(group)));
+            let partial = self.partial_members.contains(group) || again && self.second_falls_short;
+            take(group, reading(members, partial));
         }
         Ok(())
     }
@@ -187,6 +199,14 @@ pub struct Target {
     pub groups: RefCell<BTreeMap<String, FakeGroup>>,
     /// Source users without an account.
     pub without_account: BTreeSet<String>,
+    /// How source users are found, where it is another way.
+    pub resolutions: BTreeMap<String, Resolution>,
+    /// What looking up a source group's target finds, whatever is there.
+    pub sights: BTreeMap<String, Sight>,
+    /// Groups whose members are not read whole.
+    pub partial: BTreeSet<String>,
+    /// Members that are no users.
+    pub kinds: BTreeMap<String, MemberKind>,
     /// Principals that no group takes.
     pub refused: BTreeSet<String>,
     /// All writes that took effect.
@@ -245,6 +265,9 @@ impl Target {
     }
 
     fn see(&self, wanted: &Wanted, held: &BTreeSet<String>) -> Sight {
+        if let Some(sight) = self.sights.get(&wanted.group) {
+            return sight.clone();
+        }
         let groups = self.groups.borrow();
         if let Some(bound) = &wanted.bound {
             return groups.get(bound).map_or(Sight::BoundMissing, |group| {
@@ -362,7 +385,9 @@ impl TargetDirectory for Guarded<'_> {
         Ok(users
             .iter()
             .map(|user| {
-                let resolution = if self.target.without_account.contains(&user.id) {
+                let resolution = if let Some(resolution) = self.target.resolutions.get(&user.id) {
+                    resolution.clone()
+                } else if self.target.without_account.contains(&user.id) {
                     Resolution::Unknown {
                         sought: user.username.clone(),
                     }
@@ -404,13 +429,13 @@ impl TargetDirectory for Guarded<'_> {
                                 id: id.clone(),
                                 address: format!("{}@example.com", id.trim_start_matches("p-")),
                             },
-                            kind: MemberKind::User,
+                            kind: self.target.kinds.get(id).copied().unwrap_or(MemberKind::User),
                             role: *role,
                         })
                         .collect()
                 })
                 .unwrap_or_default();
-            take(target, reading(members, false));
+            take(target, reading(members, self.target.partial.contains(target)));
         }
     }
 

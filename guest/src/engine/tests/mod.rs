@@ -3,6 +3,7 @@
 mod apply;
 mod check_explain;
 mod excerpts;
+mod explaining;
 mod fakes;
 mod plan;
 mod random;

@@ -335,6 +335,8 @@ pub fn explanation() -> Explanation {
     Explanation {
         conclusion: "alice is not in the target of “Sales”, since nobody there answers to alice@example.com."
             .to_owned(),
+        group: Some("g1".to_owned()),
+        people: vec!["alice".to_owned()],
         steps: vec![
             step("group", true, "JumpCloud has the group “Sales” (g1)."),
             step("binding", true, "“Sales” is bound to the directory."),

@@ -69,7 +69,7 @@ async fn refused(lab: &Lab, target: Target, words: &[&str]) {
     for secret in [
         "generated-jumpcloud-key",
         "generated-entra-secret",
-        "wrong-secret",
+        "not-the-secret-0",
         "PRIVATE KEY",
     ] {
         assert!(
@@ -84,7 +84,7 @@ async fn refused(lab: &Lab, target: Target, words: &[&str]) {
 async fn r7_a_wrong_jumpcloud_key() {
     for target in BOTH {
         let lab = lab().await;
-        secret(&lab, "jumpcloud-key", "wrong-secret");
+        secret(&lab, "jumpcloud-key", "not-the-secret-0");
         refused(&lab, target, &["jumpcloud", "401"]).await;
         let failure = lab.try_plan(target).await.unwrap_err().to_string();
         assert!(failure.contains("Store a working one"), "{failure}");
@@ -155,7 +155,7 @@ async fn r7_google_a_scope_that_is_not_granted() {
 #[tokio::test(flavor = "multi_thread")]
 async fn r7_entra_a_wrong_secret() {
     let lab = lab().await;
-    secret(&lab, "entra-secret", "wrong-secret");
+    secret(&lab, "entra-secret", "not-the-secret-0");
     refused(
         &lab,
         Target::Entra,

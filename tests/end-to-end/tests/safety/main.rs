@@ -13,6 +13,7 @@
 mod crashes;
 mod credentials;
 mod direction;
+mod doctor;
 mod empty;
 mod leases;
 mod limits;
@@ -24,3 +25,4 @@ mod support;
 mod switching;
 mod trouble;
 mod undo;
+mod why;

@@ -39,6 +39,9 @@ pub struct Application {
     /// The client secret; such a token request is refused where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_secret: Option<String>,
+    /// Whether the secret is past its end.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub client_secret_expired: bool,
     /// The registered X.509 certificate in PEM: assertions are verified with its public key and
     /// named by its thumbprint. Such a token request is refused where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]

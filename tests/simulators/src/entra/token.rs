@@ -1,7 +1,8 @@
 //! The login endpoint: client credentials in, an access token out; and the check of a bearer token.
 //! Refusals have the form and the AADSTS numbers of the real endpoint.
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use http::Request;
 use serde_json::json;
@@ -178,6 +179,18 @@ fn grant(
             ));
         }
         (Some(secret), None) => {
+            if application.client_secret_expired
+                && application.client_secret.as_deref() == Some(secret.as_str())
+            {
+                return Err(refuse(
+                    401,
+                    "invalid_client",
+                    7_000_222,
+                    format!(
+                        "The provided client secret keys for app '{client_id}' are expired. Visit the Azure portal to create new keys for your app: https://aka.ms/NewClientSecret, or consider using certificate credentials for added security: https://aka.ms/certCreds."
+                    ),
+                ));
+            }
             if application.client_secret.as_deref() != Some(secret.as_str()) {
                 return Err(refuse(
                     401,
@@ -212,8 +225,14 @@ fn grant(
         }
     }
     state.tokens_issued = state.tokens_issued.saturating_add(1);
-    let token = format!("simulated-entra-{}", state.new_id("token"));
     let expires = now_ms.saturating_add(TOKEN_SECONDS.saturating_mul(1000));
+    let token = access_token(
+        state,
+        &application.client_id,
+        &application.permissions,
+        now_ms,
+        expires,
+    );
     state
         .tokens
         .insert(token.clone(), (application.client_id.clone(), expires));
@@ -223,6 +242,40 @@ fn grant(
         "ext_expires_in": TOKEN_SECONDS,
         "access_token": token,
     })))
+}
+
+/// An access token in the form that the real endpoint gives: a JSON Web Token whose claim `roles` lists the application
+/// permissions, absent where there are none. Clients are told to treat it as opaque; so the signature here is none.
+fn access_token(
+    state: &mut State,
+    client_id: &str,
+    permissions: &[String],
+    now_ms: u64,
+    expires_ms: u64,
+) -> String {
+    let id = state.new_id("token");
+    let mut claims = json!({
+        "aud": "https://graph.microsoft.com",
+        "iss": format!("https://sts.windows.net/{}/", state.tenant_id),
+        "iat": now_ms / 1000,
+        "nbf": now_ms / 1000,
+        "exp": expires_ms / 1000,
+        "appid": client_id,
+        "idtyp": "app",
+        "tid": state.tenant_id,
+        "uti": id,
+        "ver": "1.0",
+    });
+    if let (false, Some(claims)) = (permissions.is_empty(), claims.as_object_mut()) {
+        claims.insert("roles".to_owned(), json!(permissions));
+    }
+    let header = json!({"typ": "JWT", "alg": "RS256", "kid": "simulated"});
+    format!(
+        "{}.{}.{}",
+        URL_SAFE_NO_PAD.encode(header.to_string()),
+        URL_SAFE_NO_PAD.encode(claims.to_string()),
+        URL_SAFE_NO_PAD.encode(format!("no signature: {id}"))
+    )
 }
 
 /// Client ID and secret by HTTP Basic, each form-encoded before they were joined (RFC 6749, 2.3.1).

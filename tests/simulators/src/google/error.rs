@@ -82,6 +82,24 @@ impl ApiError {
         Self::new(403, "forbidden", "Not Authorized to access this resource/api")
     }
 
+    /// 403 where the API is not enabled in the caller's Cloud project (Google's service infrastructure answers so before
+    /// the Directory API sees anything).
+    pub(super) fn api_disabled() -> Self {
+        Detail {
+            domain: "usageLimits",
+            status: Some("PERMISSION_DENIED"),
+            ..Detail::new(
+                403,
+                "accessNotConfigured",
+                "Admin SDK API has not been used in project 123456789012 before or it is disabled. Enable it by visiting \
+                 https://console.developers.google.com/apis/api/admin.googleapis.com/overview?project=123456789012 then \
+                 retry. If you enabled this API recently, wait a few minutes for the action to propagate to our systems and \
+                 retry.",
+            )
+        }
+        .into()
+    }
+
     pub(super) fn insufficient_scopes() -> Self {
         Detail {
             inner_message: Some("Insufficient Permission"),

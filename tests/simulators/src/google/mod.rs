@@ -35,6 +35,7 @@ use error::ApiError;
 use fields::Selection;
 use inbound::Inbound;
 use operations::{Call, Operation, PREFIX, Query};
+pub(crate) use reply::http_date;
 pub use tenant::{Batches, Tenant};
 pub use token::{GOOGLE_API_AUDIENCE, GOOGLE_TOKEN_URL};
 
@@ -58,6 +59,8 @@ pub struct GoogleSimulator {
     /// The URL that the discovery document names as the API's root, with a slash at its end. Where
     /// absent it is made from the request's `Host` (plain HTTP for loopback).
     pub root_url: Option<String>,
+    /// Whether the Admin SDK API is enabled in the Cloud project of the service accounts.
+    pub api_enabled: bool,
 }
 
 #[derive(Debug, Default)]
@@ -92,6 +95,7 @@ impl GoogleSimulator {
             shuffle_batches: batches.shuffled,
             fold_content_ids: batches.folded_content_ids,
             root_url: None,
+            api_enabled: true,
         }
     }
 
@@ -263,6 +267,9 @@ impl GoogleSimulator {
         let caller = self
             .tokens
             .caller(call.headers, &self.api_audiences, &self.directory, now_ms)?;
+        if !self.api_enabled {
+            return Err(ApiError::api_disabled());
+        }
         let query = Query::parse(operation, call.query)?;
         let quota = self.directory.tenant().quota;
         let quota_user = query.get("quotaUser").unwrap_or(&caller.subject);

@@ -55,7 +55,7 @@ pub(super) fn tagged(mut resource: Value) -> Value {
 }
 
 /// A time as HTTP's `Date` wants it, for example `Tue, 15 Nov 1994 08:12:31 GMT`.
-pub(super) fn http_date(now_ms: u64) -> String {
+pub(crate) fn http_date(now_ms: u64) -> String {
     const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
     const MONTHS: [&str; 12] = [
         "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",

@@ -151,6 +151,7 @@ fn entra(users: usize) -> entra::Tenant {
         applications: vec![entra::Application {
             client_id: "aaaaaaaa-0000-4000-8000-000000000001".to_owned(),
             client_secret: Some("generated-entra-secret".to_owned()),
+            client_secret_expired: false,
             certificate_pem: None,
             permissions: permissions.iter().map(|name| (*name).to_owned()).collect(),
         }],

@@ -147,6 +147,7 @@ pub fn entra(people: &[Person]) -> entra::Tenant {
         applications: vec![entra::Application {
             client_id: object_id("application"),
             client_secret: Some("sample-entra-secret-that-opens-nothing".to_owned()),
+            client_secret_expired: false,
             certificate_pem: None,
             permissions: vec!["Group.ReadWrite.All".to_owned(), "User.Read.All".to_owned()],
         }],
