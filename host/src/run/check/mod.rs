@@ -153,7 +153,10 @@ async fn examine(
 /// How long ago source and target were last known to be in step: "no change" and "did not run" are different things.
 fn last_success(connection: &ConnectionName, at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Finding {
     let message = match at {
-        None => "Source and target were never in step yet by this store: no sync has ended well.".to_owned(),
+        None => {
+            "As far as this store knows, source and target were never in step: no sync has ended well yet."
+                .to_owned()
+        }
         Some(at) => format!(
             "Source and target were last in step at {} ({} minutes ago).",
             at.format("%Y-%m-%d %H:%M:%S UTC"),
