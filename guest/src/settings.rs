@@ -117,31 +117,35 @@ pub struct Limits {
     pub run_adds: Limit,
     /// Memberships removed in one run, all groups together.
     pub run_removals: Limit,
+    /// Memberships added to one group that is taken over; over it, the whole takeover waits.
+    pub takeover_adds: Limit,
+    /// Memberships removed from one group that is taken over; over it, the whole takeover waits.
+    pub takeover_removals: Limit,
+    /// Memberships added in one run to all groups that are taken over; the share is of the memberships of these groups.
+    /// Takeovers over it wait as a whole.
+    pub run_takeover_adds: Limit,
+    /// How many times a removal counts where more than the membership is at stake, such as licences that the target
+    /// gives to a group's members. 1: no more than any other.
+    #[schemars(range(min = 1, max = 1_000))]
+    pub stake_weight: u32,
 }
 
 impl Default for Limits {
     fn default() -> Self {
+        let limit = |count, percent, minimum_size| Limit {
+            count,
+            percent,
+            minimum_size,
+        };
         Self {
-            group_adds: Limit {
-                count: None,
-                percent: None,
-                minimum_size: 0,
-            },
-            group_removals: Limit {
-                count: Some(100),
-                percent: Some(30),
-                minimum_size: 10,
-            },
-            run_adds: Limit {
-                count: None,
-                percent: None,
-                minimum_size: 0,
-            },
-            run_removals: Limit {
-                count: Some(500),
-                percent: Some(10),
-                minimum_size: 50,
-            },
+            group_adds: limit(None, None, 0),
+            group_removals: limit(Some(100), Some(30), 10),
+            run_adds: limit(None, None, 0),
+            run_removals: limit(Some(500), Some(10), 50),
+            takeover_adds: limit(Some(100), Some(50), 10),
+            takeover_removals: limit(Some(0), None, 0),
+            run_takeover_adds: limit(Some(500), Some(20), 50),
+            stake_weight: 3,
         }
     }
 }

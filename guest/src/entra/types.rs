@@ -56,13 +56,17 @@ pub struct Group {
     /// True where the group is in a restricted management unit.
     #[serde(default)]
     pub is_management_restricted: Option<bool>,
+    /// The licences that the group gives to its members. Their shape does not matter, only that there are any.
+    #[serde(default)]
+    pub assigned_licenses: Option<Vec<Value>>,
 }
 
 impl Group {
     /// The properties to ask for. Without them Graph leaves out those that are not in its default set, and
     /// a privileged group would look like a plain one.
     pub const SELECT: &str = "id,displayName,description,uniqueName,mailEnabled,securityEnabled,groupTypes,\
-                              membershipRule,onPremisesSyncEnabled,isAssignableToRole,isManagementRestricted";
+                              membershipRule,onPremisesSyncEnabled,isAssignableToRole,isManagementRestricted,\
+                              assignedLicenses";
 
     /// The planner's view of it.
     pub fn to_target(&self) -> TargetGroup {
@@ -71,6 +75,11 @@ impl Group {
             key: self.unique_name.clone().unwrap_or_default(),
             name: self.display_name.clone().unwrap_or_default(),
             description: self.description.clone().unwrap_or_default(),
+            stake: self
+                .assigned_licenses
+                .as_ref()
+                .is_some_and(|licences| !licences.is_empty())
+                .then(|| "licences".to_owned()),
         }
     }
 

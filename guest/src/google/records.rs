@@ -28,6 +28,8 @@ impl From<GroupRecord> for TargetGroup {
             key: record.email,
             name: record.name.unwrap_or_default(),
             description: record.description.unwrap_or_default(),
+            // Nothing in this API says what a group is used for: a security label is in another one.
+            stake: None,
         }
     }
 }

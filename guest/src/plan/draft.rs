@@ -14,7 +14,7 @@ use super::model::{GroupView, ObservedMember, Reading, Sight, TargetGroup, World
 use super::moving;
 use super::part::{
     GroupRef, GroupState, Held, Note, Operation, Part, PartGroup, PartTarget, Reason, RemovalReason,
-    TAKEOVER, TargetBefore, TargetHow,
+    TargetBefore, TargetHow,
 };
 use super::transition::{self, Course, Tie};
 
@@ -31,6 +31,8 @@ pub(super) struct Draft<'a> {
     pub frozen: Vec<Reason>,
     /// Memberships of the target; what percentages of limits are taken of.
     pub size: u64,
+    /// What hangs on the target's memberships beside the group itself, in a word; removals count more there.
+    pub stake: Option<String>,
     /// What must be read again: see [`Merged`].
     pub second_read: BTreeSet<String>,
     /// See [`Merged`].
@@ -53,6 +55,7 @@ pub(super) fn draft<'a>(
         settled: None,
         frozen: Vec::new(),
         size: 0,
+        stake: None,
         second_read: BTreeSet::new(),
         second_list: false,
         records: BTreeSet::new(),
@@ -252,6 +255,7 @@ impl Draft<'_> {
         });
         let target = GroupRef::Id(group.id.clone());
         self.attributes(world, settings, export, course, group, &target);
+        self.stake.clone_from(&group.stake);
         self.size = u64::try_from(self.view.target.members.seen().len()).unwrap_or(u64::MAX);
         let view = self.view;
         self.members(
@@ -359,7 +363,7 @@ impl Draft<'_> {
         self.part.warnings.extend(desired.warnings);
         self.take(merged);
         self.hold_if_empty();
-        self.hold_if_takeover_removes();
+        self.hold_if_takeover_is_large(&settings.limits);
         self.bind(export, course, id, moving_from);
     }
 
@@ -409,41 +413,6 @@ impl Draft<'_> {
             reason: reason.clone(),
             approvable: true,
         }));
-    }
-
-    /// R43, strictest at takeover: a takeover that would take people out is one decision, and somebody has to see it.
-    fn hold_if_takeover_removes(&mut self) {
-        let takes_over = self
-            .part
-            .target
-            .as_ref()
-            .is_some_and(|target| target.how == TargetHow::Takeover);
-        let removes = |operation: &Operation| {
-            matches!(
-                operation,
-                Operation::RemoveMember {
-                    why: RemovalReason::NotInSource,
-                    ..
-                }
-            )
-        };
-        let count = self
-            .part
-            .operations
-            .iter()
-            .filter(|operation| removes(operation))
-            .count();
-        if !takes_over || count == 0 {
-            return;
-        }
-        let reason = Reason::new(
-            TAKEOVER,
-            format!(
-                "The group exists in the target, and taking it over would take {count} of its members out of it; \
-                 approve the takeover as a whole, or use another policy for the group."
-            ),
-        );
-        self.hold(&reason, |_| true);
     }
 
     fn bind(

@@ -5,7 +5,8 @@
 //! as was decided ([`hold`]).
 //!
 //! Two kinds of removal are judged otherwise: people whose own record is deleted count towards the run alone (R49), and
-//! people who move to the group's new address count nowhere, since each of them is in the new group.
+//! people who move to the group's new address count nowhere, since each of them is in the new group. Other removals count
+//! several times where more than the membership is at stake. Takeovers have limits of their own ([`super::takeover`]).
 
 use std::collections::BTreeMap;
 
@@ -44,13 +45,17 @@ impl Kind {
 }
 
 /// What one group would change.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Tally {
     adds: u64,
     deleted_people: u64,
     removals: u64,
     /// Memberships of the target.
     size: u64,
+    /// What hangs on the memberships besides, where something does.
+    stake: Option<String>,
+    /// Whether it takes over a group that exists.
+    takes_over: bool,
 }
 
 impl Tally {
@@ -59,6 +64,16 @@ impl Tally {
             Kind::Adds => self.adds,
             Kind::DeletedPeople => self.deleted_people,
             Kind::Removals => self.removals,
+        }
+    }
+
+    /// What they count as: people who come lose nothing, and whose own record is deleted loses everything anyway.
+    fn weigh(&self, kind: Kind, limits: &Limits) -> u64 {
+        let count = self.count(kind);
+        if kind == Kind::Removals && self.stake.is_some() {
+            count.saturating_mul(u64::from(limits.stake_weight.max(1)))
+        } else {
+            count
         }
     }
 
@@ -74,14 +89,19 @@ impl Tally {
 /// Something of a group that is held.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Hold {
-    kind: Kind,
+    /// What is held; none is all of a takeover.
+    kind: Option<Kind>,
     why: String,
 }
+
+type Holds = BTreeMap<String, Vec<Hold>>;
 
 /// Counts what a draft changes.
 pub(super) fn tally(draft: &Draft<'_>) -> Tally {
     let mut tally = Tally {
         size: draft.size,
+        stake: draft.stake.clone(),
+        takes_over: draft.takes_over(),
         ..Tally::default()
     };
     for operation in &draft.part.operations {
@@ -97,62 +117,108 @@ pub(super) fn tally(draft: &Draft<'_>) -> Tally {
 
 /// What is over the limits, by group: per group first, then for the run, groups in ascending order of ID and deleted
 /// people before others.
-pub(super) fn decide(mut tallies: BTreeMap<String, Tally>, limits: &Limits) -> BTreeMap<String, Vec<Hold>> {
-    let mut holds: BTreeMap<String, Vec<Hold>> = BTreeMap::new();
+pub(super) fn decide(mut tallies: BTreeMap<String, Tally>, limits: &Limits) -> Holds {
+    let mut holds = Holds::new();
     for (group, tally) in &mut tallies {
         for (kind, limit) in [
             (Kind::Adds, &limits.group_adds),
             (Kind::Removals, &limits.group_removals),
         ] {
-            let count = tally.count(kind);
-            if let Some(over) = over(limit, count, tally.size) {
+            let (count, weighed) = (tally.count(kind), tally.weigh(kind, limits));
+            if let Some(over) = over(limit, weighed, tally.size) {
+                let words = kind.words();
+                let why = match tally.stake.as_deref().filter(|_| weighed != count) {
+                    Some(stake) => format!(
+                        "{count} {words} in this group, counted as {weighed} for the {stake} that hang on it, are over \
+                         its limit of {over}"
+                    ),
+                    None => format!("{count} {words} in this group are over its limit of {over}"),
+                };
                 tally.clear(kind);
                 holds.entry(group.clone()).or_default().push(Hold {
-                    kind,
-                    why: format!(
-                        "{count} {} in this group are over its limit of {over}",
-                        kind.words()
-                    ),
+                    kind: Some(kind),
+                    why,
                 });
             }
         }
     }
-    let size = tallies.values().map(|tally| tally.size).sum();
-    spend(&tallies, &[Kind::Adds], &limits.run_adds, size, &mut holds);
+    spend_takeovers(&mut tallies, &limits.run_takeover_adds, &mut holds);
+    spend(&tallies, &[Kind::Adds], &limits.run_adds, limits, &mut holds);
     spend(
         &tallies,
         &[Kind::DeletedPeople, Kind::Removals],
         &limits.run_removals,
-        size,
+        limits,
         &mut holds,
     );
     holds
+}
+
+/// Takeovers come in number when a directory is new: together they have a limit, whatever each of them has.
+fn spend_takeovers(tallies: &mut BTreeMap<String, Tally>, limit: &Limit, holds: &mut Holds) {
+    let taken_over = || tallies.values().filter(|tally| tally.takes_over);
+    let size = taken_over().map(|tally| tally.size).sum();
+    let total: u64 = taken_over().map(|tally| tally.adds).sum();
+    let mut spent = 0;
+    for (group, tally) in tallies.iter_mut().filter(|(_, tally)| tally.takes_over) {
+        match over(limit, spent + tally.adds, size).filter(|_| tally.adds > 0) {
+            None => spent += tally.adds,
+            Some(over) => {
+                // Nothing of it happens, so nothing of it counts.
+                *tally = Tally {
+                    size: tally.size,
+                    ..Tally::default()
+                };
+                holds.insert(
+                    group.clone(),
+                    vec![Hold {
+                        kind: None,
+                        why: format!(
+                            "is one of several that would add {total} people in this run, over their limit of {over}, \
+                             of which earlier groups take {spent}"
+                        ),
+                    }],
+                );
+            }
+        }
+    }
 }
 
 fn spend(
     tallies: &BTreeMap<String, Tally>,
     kinds: &[Kind],
     limit: &Limit,
-    size: u64,
-    holds: &mut BTreeMap<String, Vec<Hold>>,
+    limits: &Limits,
+    holds: &mut Holds,
 ) {
-    let total: u64 = tallies
-        .values()
-        .flat_map(|tally| kinds.iter().map(|kind| tally.count(*kind)))
-        .sum();
+    let size = tallies.values().map(|tally| tally.size).sum();
+    let sum = |each: &dyn Fn(&Tally, Kind) -> u64| -> u64 {
+        tallies
+            .values()
+            .flat_map(|tally| kinds.iter().map(|kind| each(tally, *kind)))
+            .sum()
+    };
+    let total = sum(&|tally, kind| tally.count(kind));
+    let weighed = sum(&|tally, kind| tally.weigh(kind, limits));
+    let counted = if weighed == total {
+        String::new()
+    } else {
+        format!(", counted as {weighed} for what hangs on some groups,")
+    };
     let mut spent = 0;
     for kind in kinds {
         for (group, tally) in tallies {
-            let count = tally.count(*kind);
+            let count = tally.weigh(*kind, limits);
             if count == 0 {
                 continue;
             }
             match over(limit, spent + count, size) {
                 None => spent += count,
                 Some(over) => holds.entry(group.clone()).or_default().push(Hold {
-                    kind: *kind,
+                    kind: Some(*kind),
                     why: format!(
-                        "{total} {} in this run are over its limit of {over}, of which earlier groups take {spent}",
+                        "{total} {} in this run{counted} are over its limit of {over}, of which earlier groups take \
+                         {spent}",
                         kind.words()
                     ),
                 }),
@@ -162,7 +228,10 @@ fn spend(
 }
 
 /// The limit that `count` is over, in words.
-fn over(limit: &Limit, count: u64, size: u64) -> Option<String> {
+pub(super) fn over(limit: &Limit, count: u64, size: u64) -> Option<String> {
+    if count == 0 {
+        return None;
+    }
     if let Some(most) = limit.count
         && count > most
     {
@@ -175,9 +244,13 @@ fn over(limit: &Limit, count: u64, size: u64) -> Option<String> {
 
 /// Holds what was decided.
 pub(super) fn hold(draft: &mut Draft<'_>, hold: &Hold) {
+    let Some(kind) = hold.kind else {
+        draft.hold_takeover(&hold.why);
+        return;
+    };
     let reason = Reason::new(
         "limit",
         format!("{}; approve them, or raise the limit.", hold.why),
     );
-    draft.hold(&reason, |operation| Kind::of(operation) == Some(hold.kind));
+    draft.hold(&reason, |operation| Kind::of(operation) == Some(kind));
 }

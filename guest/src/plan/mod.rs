@@ -19,6 +19,7 @@ mod moving;
 pub mod part;
 pub mod planner;
 pub mod summary;
+mod takeover;
 #[cfg(test)]
 mod tests;
 pub mod transition;

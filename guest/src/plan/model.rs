@@ -184,6 +184,9 @@ pub struct TargetGroup {
     pub name: String,
     /// Description; empty where there is none.
     pub description: String,
+    /// What else hangs on being a member, in a word for a person (`licences`); none where nothing is known to. Removals
+    /// from such a group weigh more (R43).
+    pub stake: Option<String>,
 }
 
 /// What looking for a source group's target found. Look-ups, never absence from a list (R20).

@@ -46,6 +46,9 @@ pub fn settings() -> Settings {
             group_removals: none,
             run_adds: none,
             run_removals: none,
+            takeover_adds: none,
+            run_takeover_adds: none,
+            ..Limits::default()
         },
         ..Settings::default()
     }

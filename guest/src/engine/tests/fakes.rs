@@ -261,6 +261,7 @@ impl Target {
             key: group.key.clone(),
             name: group.name.clone(),
             description: group.description.clone(),
+            stake: None,
         }
     }
 

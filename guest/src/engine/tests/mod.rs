@@ -47,6 +47,9 @@ impl Town {
                     group_removals: none,
                     run_adds: none,
                     run_removals: none,
+                    takeover_adds: none,
+                    run_takeover_adds: none,
+                    ..Limits::default()
                 },
                 ..Settings::default()
             },

@@ -185,6 +185,7 @@ impl Lab {
                     key: key.to_owned(),
                     name: name.to_owned(),
                     description: String::new(),
+                    stake: None,
                 },
                 members,
             },

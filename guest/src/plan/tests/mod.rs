@@ -3,6 +3,7 @@
 mod eligibility;
 mod explaining;
 mod lab;
+mod limits;
 mod membership;
 mod properties;
 mod safety;

@@ -121,6 +121,9 @@ pub(super) fn tell(story: &Story) -> Lab {
         group_removals: unlimited,
         run_adds: unlimited,
         run_removals: unlimited,
+        takeover_adds: unlimited,
+        run_takeover_adds: unlimited,
+        ..crate::settings::Limits::default()
     };
     for (index, history) in story.groups.iter().enumerate() {
         let users = user_ids(&history.users);

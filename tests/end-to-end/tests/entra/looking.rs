@@ -70,6 +70,7 @@ pub fn existing(number: usize, name: &str) -> Group {
         on_premises_sync_enabled: None,
         is_assignable_to_role: None,
         is_management_restricted: None,
+        assigned_licenses: Vec::new(),
         visibility: None,
         members: Vec::new(),
         owners: Vec::new(),

@@ -238,6 +238,116 @@ async fn r43_a_takeover_that_would_take_people_out_waits_as_a_whole_until_somebo
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn r43_a_takeover_that_would_add_too_many_waits_as_a_whole_and_the_rest_goes_on() {
+    for target in BOTH {
+        let (mut lab, id) = exported(target).await;
+        limit(&mut lab, target, "takeover_adds", 2);
+        found_there(&lab, target, &[4]);
+        lab.group("Found", Some("found@example.com"), &[0, 1, 2, 4]);
+        lab.jumpcloud(|jumpcloud| jumpcloud.add_user_to_group(&id, &user(5)));
+        let in_found = |lab: &Lab| lab.people(target, "Found", "found@example.com");
+        // However often a schedule comes: it does not become an ordinary group by the way.
+        for _ in 0..2 {
+            lab.sync(target).await;
+            assert_eq!(sales(&lab, target), people(&[0, 1, 2, 3, 5]), "{target:?}");
+            assert_eq!(in_found(&lab), people(&[4]), "{target:?}");
+        }
+        let plan = lab.plan(target).await;
+        let found = part(&plan, "Found");
+        assert_eq!(found.state, GroupState::Held, "{target:?}: {found:#?}");
+        assert!(says(found, "takeover"), "{target:?}: {found:#?}");
+        lab.apply(target, &plan.plan.hash, released(&["Found"]))
+            .await
+            .unwrap();
+        assert_eq!(in_found(&lab), people(&[0, 1, 2, 4]), "{target:?}");
+        ledger_agrees(&lab, target).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r43_part_of_what_is_held_is_approved_by_group_and_the_rest_stays_held() {
+    for target in BOTH {
+        let mut lab = Lab::new().await;
+        let mut ids = Vec::new();
+        for name in ["one", "two"] {
+            ids.push(lab.group(name, Some(&format!("{name}@example.com")), &[0, 1, 2, 3]));
+        }
+        lab.plan_and_apply(target).await;
+        limit(&mut lab, target, "group_removals", 1);
+        for id in &ids {
+            for number in [0, 1] {
+                lab.jumpcloud(|jumpcloud| jumpcloud.remove_user_from_group(id, &user(number)));
+            }
+            lab.jumpcloud(|jumpcloud| jumpcloud.add_user_to_group(id, &user(5)));
+        }
+        let in_group = |lab: &Lab, name: &str| lab.people(target, name, &format!("{name}@example.com"));
+        let plan = lab.plan(target).await;
+        lab.apply(target, &plan.plan.hash, released(&["one"]))
+            .await
+            .unwrap();
+        assert_eq!(
+            in_group(&lab, "one"),
+            people(&[2, 3, 5]),
+            "{target:?}: held parts included"
+        );
+        assert_eq!(
+            in_group(&lab, "two"),
+            people(&[0, 1, 2, 3]),
+            "{target:?}: not approved at all"
+        );
+        lab.sync(target).await;
+        assert_eq!(
+            in_group(&lab, "two"),
+            people(&[0, 1, 2, 3, 5]),
+            "{target:?}: not held"
+        );
+        let plan = lab.plan(target).await;
+        assert_eq!(part(&plan, "two").held.len(), 2, "{target:?}: still held");
+        assert_eq!(part(&plan, "one").state, GroupState::Managed, "{target:?}");
+        ledger_agrees(&lab, target).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r43_removals_from_a_group_that_gives_licences_wait_sooner_in_entra() {
+    let (target, size) = (
+        Target::Entra,
+        Size {
+            users: 20,
+            groups: 0,
+            memberships: 0,
+        },
+    );
+    let mut lab = Lab::with(size, |_| ()).await;
+    let all: Vec<usize> = (0..20).collect();
+    let licensed = lab.group("Licensed", None, &all);
+    let plain = lab.group("Plain", None, &all);
+    lab.plan_and_apply(target).await;
+    let group = lab.entra_groups("Licensed")[0].id.clone();
+    let licence = "c7df2760-2c81-4ef7-b578-5b5392b571df".to_owned();
+    assert!(lab.entra(|entra| entra.change_group(&group, |group| group.assigned_licenses.push(licence))));
+    // 15% of each group leave, which counts as 45% where licences would be lost.
+    limit(&mut lab, target, "run_removals", 100);
+    for id in [&licensed, &plain] {
+        for number in 0..3 {
+            lab.jumpcloud(|jumpcloud| jumpcloud.remove_user_from_group(id, &user(number)));
+        }
+    }
+    lab.sync(target).await;
+    let left = people(&all[3..]);
+    assert_eq!(lab.people(target, "Plain", ""), left);
+    assert_eq!(lab.people(target, "Licensed", ""), people(&all));
+    let plan = lab.plan(target).await;
+    let held = &part(&plan, "Licensed").held;
+    assert_eq!(held.len(), 3, "{held:#?}");
+    assert!(held[0].reason.message.contains("licences"), "{held:#?}");
+    lab.apply(target, &plan.plan.hash, released(&["Licensed"]))
+        .await
+        .unwrap();
+    assert_eq!(lab.people(target, "Licensed", ""), left);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn r43_the_first_run_writes_nothing_by_itself() {
     for target in BOTH {
         let mut lab = Lab::new().await;

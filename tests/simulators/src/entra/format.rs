@@ -124,6 +124,9 @@ pub struct Group {
     /// `true` where the group is in a restricted administrative unit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub is_management_restricted: Option<bool>,
+    /// SKU IDs of the licences that the group gives to its members.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub assigned_licenses: Vec<String>,
     /// `Private`, `Public` or `HiddenMembership`, for Microsoft 365 groups.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub visibility: Option<String>,

@@ -238,6 +238,7 @@ fn create_from(
         on_premises_sync_enabled: None,
         is_assignable_to_role: role,
         is_management_restricted: None,
+        assigned_licenses: Vec::new(),
         visibility,
         members: members
             .into_iter()

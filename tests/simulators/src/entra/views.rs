@@ -13,6 +13,7 @@ use super::token::{Caller, need};
 pub(super) const GROUP_PROPERTIES: &[&str] = &[
     "id",
     "deletedDateTime",
+    "assignedLicenses",
     "classification",
     "createdDateTime",
     "description",
@@ -43,7 +44,7 @@ pub(super) const GROUP_PROPERTIES: &[&str] = &[
     "visibility",
 ];
 /// Properties of a group that come only where selected.
-const GROUP_ON_REQUEST: &[&str] = &["isManagementRestricted", "preferredLanguage"];
+const GROUP_ON_REQUEST: &[&str] = &["assignedLicenses", "isManagementRestricted", "preferredLanguage"];
 
 /// Every property of a user that can be selected.
 pub(super) const USER_PROPERTIES: &[&str] = &[
@@ -92,6 +93,13 @@ pub(super) fn group(
         match name {
             "id" => json!(group.id),
             "deletedDateTime" => json!(deleted_ms.map(moment)),
+            "assignedLicenses" => json!(
+                group
+                    .assigned_licenses
+                    .iter()
+                    .map(|sku| json!({"disabledPlans": [], "skuId": sku}))
+                    .collect::<Vec<_>>()
+            ),
             "createdDateTime" | "renewedDateTime" => json!(moment(held.created_ms)),
             "description" => json!(group.description),
             "displayName" => json!(group.display_name),

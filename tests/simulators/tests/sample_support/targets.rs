@@ -222,6 +222,7 @@ fn entra_group(name: &str, seed: &str, nickname: &str, members: &[&Person]) -> e
         on_premises_sync_enabled: None,
         is_assignable_to_role: None,
         is_management_restricted: None,
+        assigned_licenses: Vec::new(),
         visibility: None,
         members: members
             .iter()
