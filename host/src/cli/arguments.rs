@@ -113,7 +113,7 @@ read or written.
 Example:
   groupcast sync
   groupcast sync --connection google")]
-    Sync,
+    Sync(SyncArguments),
     /// Plan how to undo a run
     ///
     /// The plan is shown and stored; apply it to undo. The connection becomes plan-only, so that no scheduled run does
@@ -198,6 +198,26 @@ pub struct ApplyArguments {
     /// Do not ask
     #[arg(long)]
     pub yes: bool,
+    /// What is accepted.
+    #[command(flatten)]
+    pub accepted: Accepted,
+}
+
+/// `sync`.
+#[derive(Debug, Clone, Args)]
+pub struct SyncArguments {
+    /// What is accepted.
+    #[command(flatten)]
+    pub accepted: Accepted,
+}
+
+/// What somebody accepts for this one call.
+#[derive(Debug, Clone, Args)]
+pub struct Accepted {
+    /// Go on although bound groups without an email put their people at risk, or JumpCloud's own group management is
+    /// still on; as `acknowledge = true` does for good
+    #[arg(long)]
+    pub acknowledge: bool,
 }
 
 /// `undo`.

@@ -39,12 +39,46 @@ impl Host {
     }
 
     async fn opened(&self, opening: Opening<'_>) -> Result<(Arc<Groupcast>, Config), Problem> {
-        let config = load(opening.config)?;
+        let mut config = load(opening.config)?;
+        if opening.acknowledge {
+            config.acknowledge();
+        }
         let record = config.record || opening.record;
         let groupcast = self.over(&config, opening).await.map_err(|error| match error {
             OpenError::Store(_) => Problem::failed(error.to_string()),
             OpenError::Plugin(_) | OpenError::Setup(_) => Problem::refused(error.to_string()),
         })?;
+        let groupcast = if record {
+            groupcast.recording(config.recordings.clone())
+        } else {
+            groupcast
+        };
+        Ok((Arc::new(groupcast), config))
+    }
+
+    /// The same for a service: it goes on with the connections that can be set up, and looks again for the others. Where
+    /// none can, there is nothing to serve.
+    async fn opened_to_serve(&self, opening: Opening<'_>) -> Result<(Arc<Groupcast>, Config), Problem> {
+        let refused = |error: &dyn std::fmt::Display| Problem::refused(error.to_string());
+        let config = load(opening.config)?;
+        let record = config.record || opening.record;
+        let attempts = crate::run::attempts(&config)
+            .await
+            .map_err(|error| refused(&error))?;
+        if attempts.iter().all(|(_, setup)| setup.is_err()) {
+            return self.opened(opening).await;
+        }
+        let (engine, plugin) = match self.compiled.as_ref().filter(|_| opening.plugin.is_none()) {
+            Some((engine, plugin)) => (Arc::clone(engine), Arc::clone(plugin)),
+            None => Groupcast::component(&config, opening.plugin.map(Path::to_path_buf))
+                .await
+                .map_err(|error| refused(&error))?,
+        };
+        let store = SqliteStore::open(&config.store_path)
+            .await
+            .map_err(|error| Problem::failed(error.to_string()))?;
+        let groupcast = Groupcast::with_plugin(Vec::new(), Arc::new(store), engine, plugin, opening.observer)
+            .with_attempts(config.clone(), attempts);
         let groupcast = if record {
             groupcast.recording(config.recordings.clone())
         } else {
@@ -83,7 +117,7 @@ impl Surroundings for Host {
 
     async fn serve(&self, opening: Opening<'_>, cancel: &CancellationToken) -> Result<Exit, Problem> {
         let named = opening.connection.map(ToOwned::to_owned);
-        let (groupcast, config) = self.opened(opening).await?;
+        let (groupcast, config) = self.opened_to_serve(opening).await?;
         let connections = groupcast
             .resolve(named.as_deref())
             .map_err(|unknown| Problem::refused(unknown.to_string()))?;

@@ -19,7 +19,11 @@ struct Syncs(Arc<Groupcast>);
 impl Runner for Syncs {
     async fn run(&self, connection: &ConnectionId, trigger: Trigger, cancel: CancellationToken) -> RunEnd {
         tracing::info!(%connection, ?trigger, "sync begins");
-        let end = match self.0.sync(connection, &cancel).await {
+        let synced = match self.0.prepare(connection).await {
+            Ok(()) => self.0.sync(connection, &cancel).await,
+            Err(failure) => Err(failure),
+        };
+        let end = match synced {
             Ok(SyncOutcome::Nothing(plan) | SyncOutcome::Applied { plan, .. }) if plan.plan.frozen() > 0 => {
                 let frozen = plan.plan.frozen();
                 let message = format!(

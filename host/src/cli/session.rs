@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use super::arguments::Shared;
+use super::arguments::{Accepted, Shared};
 use super::exit::Exit;
 use super::operations::{ConnectionName, Operations, RunFailure};
 use super::problem::Problem;
@@ -37,6 +37,15 @@ impl Session<'_> {
         self.surroundings.open(self.opening()).await
     }
 
+    /// The same where somebody accepts something for this call.
+    pub async fn open_accepting(&self, accepted: &Accepted) -> Result<Arc<dyn Operations>, Problem> {
+        let opening = Opening {
+            acknowledge: accepted.acknowledge,
+            ..self.opening()
+        };
+        self.surroundings.open(opening).await
+    }
+
     /// How it is opened.
     pub fn opening(&self) -> Opening<'_> {
         Opening {
@@ -44,6 +53,7 @@ impl Session<'_> {
             plugin: self.shared.plugin.as_deref(),
             connection: self.shared.connection.as_deref(),
             record: self.shared.record,
+            acknowledge: false,
             observer: self.progress.clone(),
         }
     }

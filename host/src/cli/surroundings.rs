@@ -29,6 +29,8 @@ pub struct Opening<'a> {
     pub connection: Option<&'a str>,
     /// Whether runs are recorded even where the configuration does not say so.
     pub record: bool,
+    /// Whether what `acknowledge` accepts is accepted for this call (R34, R35).
+    pub acknowledge: bool,
     /// Who watches.
     pub observer: Arc<dyn Observer>,
 }

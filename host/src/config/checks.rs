@@ -146,6 +146,8 @@ impl Check<'_> {
             ("memory_mib", u64::from(limits.memory_mib), 16, 4_096),
             ("cpu_seconds", u64::from(limits.cpu_seconds), 1, 86_400),
             ("wall_seconds", u64::from(limits.wall_seconds), 1, 604_800),
+            ("request_seconds", u64::from(limits.request_seconds), 1, 600),
+            ("lease_seconds", u64::from(limits.lease_seconds), 2, 3_600),
             ("requests", limits.requests, 1, 100_000_000),
             (
                 "requests_in_flight",
@@ -426,12 +428,25 @@ impl Check<'_> {
             group_removals,
             run_adds,
             run_removals,
+            takeover_adds,
+            takeover_removals,
+            run_takeover_adds,
+            stake_weight,
         } = &settings.limits;
+        self.range(
+            &at(&at(place, "limits"), "stake_weight"),
+            u64::from(*stake_weight),
+            1,
+            1_000,
+        );
         for (key, limit) in [
             ("group_adds", group_adds),
             ("group_removals", group_removals),
             ("run_adds", run_adds),
             ("run_removals", run_removals),
+            ("takeover_adds", takeover_adds),
+            ("takeover_removals", takeover_removals),
+            ("run_takeover_adds", run_takeover_adds),
         ] {
             if let Some(percent) = limit.percent {
                 let place = at(&at(&at(place, "limits"), key), "percent");

@@ -192,6 +192,18 @@ impl Config {
         parse::parse(path, bytes).map_err(ConfigError::Wrong)
     }
 
+    /// Accepts what `acknowledge` accepts (R34, R35) for every connection, as though the file said so.
+    pub fn acknowledge(&mut self) {
+        for tenant in &mut self.tenants {
+            for connection in &mut tenant.connections {
+                match &mut connection.target {
+                    Target::Google(google) => google.acknowledge = true,
+                    Target::Entra(entra) => entra.acknowledge = true,
+                }
+            }
+        }
+    }
+
     /// All connections of all tenants.
     pub fn connections(&self) -> impl Iterator<Item = &Connection> {
         self.tenants.iter().flat_map(|tenant| &tenant.connections)

@@ -149,6 +149,14 @@ pub struct RunLimits {
     /// Requests to vendors at the same time.
     #[schemars(range(min = 1, max = 1_000))]
     pub requests_in_flight: u32,
+    /// Seconds that one request may take, from the moment a connection is sought to the last byte of the answer.
+    #[schemars(range(min = 1, max = 600))]
+    pub request_seconds: u32,
+    /// Seconds that a run holds its directory without renewing it. Where a host dies or freezes, the next run waits
+    /// this long and then for the longest request; shorter is taken over sooner, and gives a busy machine less time to
+    /// renew.
+    #[schemars(range(min = 2, max = 3_600))]
+    pub lease_seconds: u32,
     /// Log that is kept, in KiB.
     #[schemars(range(min = 1, max = 1_048_576))]
     pub log_kib: u32,
@@ -168,6 +176,8 @@ impl Default for RunLimits {
             wall_seconds: 3_600,
             requests: 1_000_000,
             requests_in_flight: 32,
+            request_seconds: 60,
+            lease_seconds: 60,
             log_kib: 1_024,
             response_mib: 32,
             plan_mib: 1_024,

@@ -22,8 +22,10 @@ use tower_service::Service;
 use super::TenantEgress;
 use super::addresses::Network;
 use super::dial::{Dialer, NetworkError, Resolve, SystemResolver};
+use super::fence::Fence;
 use super::limits::Limits;
 use super::origin::Origin;
+use super::permit::Lease;
 use super::tls::{self, TlsError};
 
 /// The connections of one tenant; runs of the same tenant share them.
@@ -37,8 +39,8 @@ pub struct Connections {
 
 #[derive(Default)]
 struct Idle {
-    one: Vec<(http1::SendRequest<Full<Bytes>>, Instant)>,
-    two: Option<http2::SendRequest<Full<Bytes>>>,
+    one: Vec<(http1::SendRequest<Full<Bytes>>, Arc<Fence>, Instant)>,
+    two: Option<(http2::SendRequest<Full<Bytes>>, Arc<Fence>)>,
 }
 
 enum Sender {
@@ -50,6 +52,7 @@ enum Sender {
 pub struct Connection {
     origin: Origin,
     sender: Sender,
+    fence: Arc<Fence>,
     deadline: Instant,
     limit: usize,
     idle: Arc<Mutex<BTreeMap<Origin, Idle>>>,
@@ -96,8 +99,8 @@ impl Connections {
         let deadline = after(self.limits.request_timeout);
         // An idle connection that does not even get ready in time is as good as none.
         let idle = timeout_at(after(self.limits.connect_timeout), self.take_idle(origin)).await;
-        let sender = match idle {
-            Ok(Some(sender)) => sender,
+        let (sender, fence) = match idle {
+            Ok(Some(idle)) => idle,
             Ok(None) | Err(_) => timeout_at(after(self.limits.connect_timeout), self.connect(origin))
                 .await
                 .map_err(|_| NetworkError::Connect {
@@ -108,6 +111,7 @@ impl Connections {
         Ok(Connection {
             origin: origin.clone(),
             sender,
+            fence,
             deadline,
             limit: self.limits.response_bytes,
             idle: self.idle.clone(),
@@ -126,7 +130,7 @@ impl Connections {
     ) -> Result<Response<Bytes>, NetworkError> {
         let mut last = None;
         for _ in 0..self.rounds() {
-            match self.check_out(origin).await?.send(request.clone()).await {
+            match self.check_out(origin).await?.send(request.clone(), None).await {
                 Ok(response) => return Ok(response),
                 Err(SendFailure::Unsent(error)) => last = Some(error),
                 Err(SendFailure::Failed(error)) => return Err(error),
@@ -141,48 +145,53 @@ impl Connections {
         self.limits.idle_connections.saturating_add(3)
     }
 
-    async fn take_idle(&self, origin: &Origin) -> Option<Sender> {
+    async fn take_idle(&self, origin: &Origin) -> Option<(Sender, Arc<Fence>)> {
         loop {
-            let candidate = {
+            let (candidate, fence) = {
                 let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
                 let idle = idle.get_mut(origin)?;
                 match &idle.two {
-                    Some(sender) if !sender.is_closed() => Sender::Two(sender.clone()),
+                    Some((sender, fence)) if !sender.is_closed() => {
+                        (Sender::Two(sender.clone()), Arc::clone(fence))
+                    }
                     _ => {
                         idle.two = None;
-                        let (sender, since) = idle.one.pop()?;
+                        let (sender, fence, since) = idle.one.pop()?;
                         if since.elapsed() > self.limits.idle_timeout {
                             idle.one.clear();
                             return None;
                         }
-                        Sender::One(sender)
+                        (Sender::One(sender), fence)
                     }
                 }
             };
             match candidate {
                 Sender::One(mut sender) => {
                     if sender.ready().await.is_ok() {
-                        return Some(Sender::One(sender));
+                        return Some((Sender::One(sender), fence));
                     }
                 }
                 Sender::Two(mut sender) => {
                     if sender.ready().await.is_ok() {
-                        return Some(Sender::Two(sender));
+                        return Some((Sender::Two(sender), fence));
                     }
                 }
             }
         }
     }
 
-    async fn connect(&self, origin: &Origin) -> Result<Sender, NetworkError> {
+    async fn connect(&self, origin: &Origin) -> Result<(Sender, Arc<Fence>), NetworkError> {
         let failed = |error: &dyn std::fmt::Display| NetworkError::Connect {
             origin: origin.to_string(),
             why: error.to_string(),
         };
+        let fence = Arc::new(Fence::default());
         let dialer = Dialer {
             origin: origin.clone(),
             allowed: self.allowed.clone(),
             resolver: self.resolver.clone(),
+            fence: Arc::clone(&fence),
+            longest: self.limits.request_timeout,
         };
         let uri: Uri = origin.to_string().parse().map_err(|error| failed(&error))?;
         let mut connector = HttpsConnectorBuilder::new()
@@ -216,8 +225,8 @@ impl Connections {
                 }
             });
             let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-            idle.entry(origin.clone()).or_default().two = Some(sender.clone());
-            return Ok(Sender::Two(sender));
+            idle.entry(origin.clone()).or_default().two = Some((sender.clone(), Arc::clone(&fence)));
+            return Ok((Sender::Two(sender), fence));
         }
         let (mut sender, connection) = http1::Builder::new()
             .handshake(stream)
@@ -229,7 +238,7 @@ impl Connections {
             }
         });
         sender.ready().await.map_err(|error| failed(&error))?;
-        Ok(Sender::One(sender))
+        Ok((Sender::One(sender), fence))
     }
 }
 
@@ -246,14 +255,25 @@ fn after(duration: Duration) -> Instant {
 }
 
 impl Connection {
-    /// Sends one request and reads the whole answer, decompressed.
+    /// Sends one request and reads the whole answer, decompressed. A write goes under its run's lease: no byte of it
+    /// leaves once that has lapsed.
     ///
     /// # Errors
     /// Whether anything left, and what went wrong.
-    pub async fn send(self, request: Request<Bytes>) -> Result<Response<Bytes>, SendFailure> {
+    pub async fn send(
+        self,
+        request: Request<Bytes>,
+        lease: Option<Arc<Lease>>,
+    ) -> Result<Response<Bytes>, SendFailure> {
         let origin = self.origin.to_string();
+        let raised = lease.map(|lease| self.fence.raise(lease));
         match timeout_at(self.deadline, self.exchange(request)).await {
-            Ok(result) => result,
+            Ok(result) => {
+                if let (Ok(_), Some(raised)) = (&result, raised) {
+                    raised.lower();
+                }
+                result
+            }
             Err(_) => Err(SendFailure::Failed(NetworkError::AnswerLost {
                 origin,
                 why: "it did not come in time".into(),
@@ -312,7 +332,7 @@ impl Connection {
             let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
             let idle = idle.entry(self.origin).or_default();
             if idle.one.len() < self.idle_connections {
-                idle.one.push((sender, Instant::now()));
+                idle.one.push((sender, self.fence, Instant::now()));
             }
         }
         decompress(Response::from_parts(parts, bytes), self.limit, &origin)

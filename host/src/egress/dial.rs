@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use http::Uri;
@@ -13,6 +14,7 @@ use tokio::net::TcpStream;
 use tower_service::Service;
 
 use super::addresses::{self, AddressRefusal, Network};
+use super::fence::{Fence, Fenced};
 use super::origin::Origin;
 
 /// Why no whole answer came.
@@ -128,10 +130,14 @@ pub struct Dialer {
     pub allowed: Arc<[Network]>,
     /// The name service.
     pub resolver: Arc<dyn Resolve>,
+    /// What looks at every byte that leaves on the connection.
+    pub fence: Arc<Fence>,
+    /// How long the kernel may try to deliver what it was given.
+    pub longest: Duration,
 }
 
 impl Dialer {
-    async fn dial(self) -> Result<TokioIo<TcpStream>, NetworkError> {
+    async fn dial(self) -> Result<TokioIo<Fenced<TcpStream>>, NetworkError> {
         let host = self.origin.host();
         let addresses = match self.origin.address() {
             Some(address) => vec![SocketAddr::new(address, self.origin.port())],
@@ -159,7 +165,8 @@ impl Dialer {
                     if let Err(error) = stream.set_nodelay(true) {
                         tracing::debug!(%error, "TCP_NODELAY could not be set");
                     }
-                    return Ok(TokioIo::new(stream));
+                    bound_delivery(&stream, self.longest);
+                    return Ok(TokioIo::new(Fenced::new(stream, self.fence)));
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
                     last = NetworkError::Refused {
@@ -179,9 +186,22 @@ impl Dialer {
     }
 }
 
+/// The deadline of a request is this process's, and a process that is frozen ends nothing: the kernel would go on
+/// sending what it was given for a quarter of an hour. So the kernel gets the deadline too, and a successor that has
+/// waited for it finds nothing of its predecessor on the way (R48).
+fn bound_delivery(stream: &TcpStream, longest: Duration) {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    if let Err(error) = socket2::SockRef::from(stream).set_tcp_user_timeout(Some(longest)) {
+        tracing::warn!(%error, "TCP_USER_TIMEOUT could not be set; an undelivered request may outlive its deadline");
+    }
+    // Elsewhere there is no such option; production machines are Linux.
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    let _ = (stream, longest);
+}
+
 /// For the TLS layer, which dials through this.
 impl Service<Uri> for Dialer {
-    type Response = TokioIo<TcpStream>;
+    type Response = TokioIo<Fenced<TcpStream>>;
     type Error = NetworkError;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, NetworkError>> + Send>>;
 
@@ -192,5 +212,20 @@ impl Service<Uri> for Dialer {
     fn call(&mut self, _uri: Uri) -> Self::Future {
         // The origin is ours; the URL is only what the TLS layer takes the server's name from.
         Box::pin(self.clone().dial())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn r48_the_kernel_gives_up_what_it_could_not_deliver_within_a_requests_deadline() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        bound_delivery(&stream, Duration::from_secs(7));
+        let told = socket2::SockRef::from(&stream).tcp_user_timeout().unwrap();
+        assert_eq!(told, Some(Duration::from_secs(7)));
     }
 }

@@ -324,7 +324,12 @@ impl Gate {
                 request.headers_mut().insert(name.clone(), value.header_value()?);
             }
             let began = Instant::now();
-            let result = connection.send(request).await;
+            let lease = if checked.writes.is_empty() {
+                None
+            } else {
+                self.parts.permit.lease()
+            };
+            let result = connection.send(request, lease).await;
             if matches!(result, Err(SendFailure::Unsent(_))) {
                 // The connection had closed while idle. Nothing left: another one, and the permit again.
                 continue;

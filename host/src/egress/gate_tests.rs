@@ -118,6 +118,10 @@ impl WritePermit for Counting {
     fn learn(&self, key: &str, id: &str) {
         self.inner.learn(key, id);
     }
+
+    fn lease(&self) -> Option<Arc<Lease>> {
+        self.inner.lease()
+    }
 }
 
 struct AllOpen;

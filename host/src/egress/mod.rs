@@ -13,6 +13,7 @@ pub mod connection;
 pub mod date;
 pub mod decode;
 pub mod dial;
+pub mod fence;
 pub mod gate;
 pub mod headers;
 pub mod json;

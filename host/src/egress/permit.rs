@@ -135,6 +135,9 @@ pub trait WritePermit: Send + Sync {
 
     /// The vendor itself said that the group created under `key` has this ID.
     fn learn(&self, key: &str, id: &str);
+
+    /// The lease under which permitted writes leave; looked at again for each of their bytes.
+    fn lease(&self) -> Option<Arc<Lease>>;
 }
 
 /// The permit of `describe`, `check`, `plan` and `explain`: none.
@@ -148,6 +151,10 @@ impl WritePermit for NoPermit {
     }
 
     fn learn(&self, _key: &str, _id: &str) {}
+
+    fn lease(&self) -> Option<Arc<Lease>> {
+        None
+    }
 }
 
 /// The permit of `apply`.
@@ -194,6 +201,10 @@ impl WritePermit for RunPermit {
 
     fn learn(&self, key: &str, id: &str) {
         self.approved.learn(key, id);
+    }
+
+    fn lease(&self) -> Option<Arc<Lease>> {
+        Some(Arc::clone(&self.lease))
     }
 }
 

@@ -71,7 +71,7 @@ impl WasiHttpHooks for GateHooks {
                 return Err(Error::HttpRequestDenied);
             }
             let sent = match read_whole(body).await {
-                Ok(body) => services.send(http::Request::from_parts(head, body)).await,
+                Ok(body) => deliver(services, http::Request::from_parts(head, body)).await,
                 Err(no_answer) => Err(no_answer),
             };
             post.replied(number, || match &sent {
@@ -88,6 +88,23 @@ impl WasiHttpHooks for GateHooks {
             Ok((response, Box::new(async { Ok(()) }) as IoFuture))
         })
     }
+}
+
+/// Sends a request. A run that is stopped is dropped with everything it waits for, but what is on the wire then cannot be
+/// called back: for what may be a write, a task of its own waits to its end, and holds the run's services, and with them
+/// its directory (R48), for as long.
+async fn deliver(
+    services: Arc<dyn RunServices>,
+    request: http::Request<Bytes>,
+) -> Result<http::Response<Bytes>, NoAnswer> {
+    if matches!(*request.method(), http::Method::GET | http::Method::HEAD) {
+        return services.send(request).await;
+    }
+    let sending = tokio::spawn(async move { services.send(request).await });
+    sending.await.unwrap_or_else(|error| {
+        tracing::error!(%error, "sending a request broke off");
+        Err(NoAnswer::ConnectionTerminated)
+    })
 }
 
 /// The gate judges whole requests, so the body is read to its end first. A body over the limit is still

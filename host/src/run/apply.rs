@@ -9,6 +9,7 @@ use groupcast_guest::plan::part::{Operation, Part};
 use tokio_util::sync::CancellationToken;
 
 use super::ConnectionName;
+use super::cut_off::{self, CutOff};
 use super::groupcast::Groupcast;
 use super::host::{Access, ApprovedIntents};
 use super::lease::HeldLease;
@@ -16,7 +17,7 @@ use super::outcome::{ApplyOutcome, OperationOutcome, RunFailure, RunFailureKind,
 use super::recorder::RunRecorder;
 use super::setup::ConnectionSetup;
 use crate::egress::learned::ApprovedOperations;
-use crate::egress::permit::{OpenIntents, PermitRefusal, RunPermit};
+use crate::egress::permit::{OpenIntents, RunPermit};
 use crate::egress::policy::Phase;
 use crate::plugin::{RunError, RunServices, Usage};
 use crate::recording::Kind;
@@ -29,7 +30,8 @@ const APPROVER: &str = "command line";
 struct Carried {
     result: Result<(Report, Usage), RunError>,
     recorder: Arc<RunRecorder>,
-    switched_off: bool,
+    /// What cut it off, where something did that the component cannot know.
+    cut_off: Option<CutOff>,
 }
 
 impl Groupcast {
@@ -85,12 +87,12 @@ impl Groupcast {
         let Carried {
             result,
             recorder,
-            switched_off: was_switched_off,
+            cut_off,
         } = self
             .carry_out(setup, &run, &record.hash, positions, operations, cancel)
             .await?;
         let outcomes = self.outcomes(setup, &run).await?;
-        if was_switched_off {
+        if cut_off == Some(CutOff::SwitchedOff) {
             self.store.see_managed(&setup.id, false).await?;
         }
         match result {
@@ -106,7 +108,10 @@ impl Groupcast {
                         self.store.set_mode(&setup.id, Mode::Active).await?;
                     }
                 }
-                if clean {
+                // The age of the last success says since when a directory is not known to be in step: what could not be
+                // read whole, and what was left out, is not.
+                let whole = selection.groups.is_none() && self.stored(setup, &record).await?.frozen() == 0;
+                if clean && whole {
                     self.store.record_success(&setup.id).await?;
                 }
                 let message = format!(
@@ -131,27 +136,20 @@ impl Groupcast {
                 })
             }
             Err(error) => {
-                let mut failure = if was_switched_off {
-                    RunFailure::refused(format!("{connection}: {}", PermitRefusal::NotManaged))
-                } else {
-                    Self::failure(error, &recorder)
-                };
+                let failure = Self::failure(error, &recorder);
+                let failure = cut_off::told(
+                    connection,
+                    cut_off,
+                    failure,
+                    &outcomes,
+                    recorder.counts().writes() > 0,
+                );
                 let end = match failure.kind {
                     RunFailureKind::Refused => RunResult::Refused,
                     RunFailureKind::Failed => RunResult::Failed,
                 };
                 self.end(&run, end, &failure.to_string(), &recorder, Usage::default())
                     .await;
-                let done = outcomes
-                    .iter()
-                    .filter(|outcome| outcome.settlement.is_some())
-                    .count();
-                if done > 0 {
-                    failure.message = format!(
-                        "{} ({done} operations were done before and are recorded; apply the same plan again to go on)",
-                        failure.message
-                    );
-                }
                 Err(failure)
             }
         }
@@ -175,7 +173,7 @@ impl Groupcast {
             Arc::clone(&self.store),
             &setup.directory_key,
             run,
-            setup.egress_limits.request_timeout,
+            setup.lease_times,
         )
         .await;
         let lease = match lease {
@@ -222,16 +220,31 @@ impl Groupcast {
             .apply(&self.plugin, services, cancel.clone(), &asked)
             .await;
         recording.end(&result);
+        let cut_off = if !managed.load(Ordering::SeqCst) {
+            Some(CutOff::SwitchedOff)
+        } else if !lease.is_held() {
+            Some(CutOff::LeaseLapsed)
+        } else if cancel.is_cancelled() && result.is_err() {
+            Some(CutOff::Stopped)
+        } else {
+            None
+        };
+        // A run that lost its directory is no success, whatever the component made of it: others may have been at work
+        // in it since, and what this run would record of its end is no longer true.
+        let result = match result {
+            Ok(_) if cut_off == Some(CutOff::LeaseLapsed) => Err(RunError::Cancelled),
+            result => result,
+        };
         // The call has ended, and with it every request of this run, unless it was cancelled: then one may still be on
         // the wire. The directory is given back once the last has let go, or runs out by itself.
         drop(host);
-        if let Some(lease) = alone(lease, setup.egress_limits.request_timeout).await {
+        if let Some(lease) = alone(lease, setup.lease_times.longest_request).await {
             lease.release().await;
         }
         Ok(Carried {
             result,
             recorder,
-            switched_off: !managed.load(Ordering::SeqCst),
+            cut_off,
         })
     }
 
@@ -293,8 +306,8 @@ impl Groupcast {
         }
         Err(RunFailure::refused(format!(
             "{} is being enabled, and {} bound to it without an email: {}. JumpCloud warns that these people can be \
-             suspended. Give the groups an email or unbind them, then plan again; or set `acknowledge = true` to go on \
-             all the same",
+             suspended. Give the groups an email or unbind them, then plan again; or go on all the same with \
+             `--acknowledge`, or `acknowledge = true` in the configuration",
             setup.id,
             if at_risk.len() == 1 {
                 "a group is"

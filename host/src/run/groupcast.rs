@@ -15,13 +15,14 @@ use super::host::{Access, RunHost};
 use super::observer::{NoObserver, Observer};
 use super::outcome::{PlanOutcome, RunFailure, StoredPlan, SyncOutcome};
 use super::recorder::RunRecorder;
-use super::setup::{ConnectionSetup, SetupError};
+use super::setup::{Attempt, ConnectionSetup, SetupError};
+use super::slot::Slot;
 use super::{ConnectionName, Selection};
 use crate::config::Config;
 use crate::egress::gate::{Gate, GateParts};
 use crate::egress::permit::{NoPermit, WritePermit};
 use crate::egress::policy::{Phase, Policy};
-use crate::plugin::{Plugin, PluginEngine, PluginError, RunError, RunServices, Sandbox, Usage};
+use crate::plugin::{Plugin, PluginEngine, PluginError, RunError, RunLimits, RunServices, Sandbox, Usage};
 use crate::recording::{Kind, Recordings};
 use crate::store::{
     Mode, NewPlan, NewRun, PlanRecord, RunEnd, RunKind, RunQuery, RunRecord, RunResult, SqliteStore, Store,
@@ -74,7 +75,9 @@ pub struct Groupcast {
     pub(super) store: Arc<dyn Store>,
     pub(super) plugin: Arc<Plugin>,
     pub(super) engine: Arc<PluginEngine>,
-    pub(super) connections: BTreeMap<ConnectionName, ConnectionSetup>,
+    pub(super) connections: BTreeMap<ConnectionName, Slot>,
+    /// Where connections come from that are not ready yet.
+    pub(super) config: Option<Config>,
     pub(super) observer: Arc<dyn Observer>,
     pub(super) recordings: Option<Recordings>,
 }
@@ -108,24 +111,19 @@ impl Groupcast {
             .first()
             .map(|setup| setup.limits.clone())
             .unwrap_or_default();
-        // Compiling takes seconds of computing: not on a thread that others wait for.
-        let (engine, plugin) = tokio::task::spawn_blocking(move || {
-            let engine = PluginEngine::new(RUNS_AT_ONCE, &limits)?;
-            let plugin = match options.plugin {
-                Some(path) => Plugin::from_file(&engine, &path)?,
-                None => Plugin::embedded(&engine)?,
-            };
-            Ok::<_, PluginError>((engine, plugin))
-        })
-        .await
-        .map_err(|error| PluginError::Engine(error.to_string()))??;
-        Ok(Self::with_plugin(
-            setups,
-            store,
-            Arc::new(engine),
-            Arc::new(plugin),
-            options.observer,
-        ))
+        let (engine, plugin) = compiled(options.plugin, limits).await?;
+        Ok(Self::with_plugin(setups, store, engine, plugin, options.observer))
+    }
+
+    /// The component that a configuration's runs use, compiled.
+    ///
+    /// # Errors
+    /// If it cannot be used.
+    pub async fn component(
+        config: &Config,
+        plugin: Option<PathBuf>,
+    ) -> Result<(Arc<PluginEngine>, Arc<Plugin>), OpenError> {
+        Ok(compiled(plugin, super::setup::run_limits(config)).await?)
     }
 
     /// The same over a component that is compiled already: compiling it is the longest part of opening.
@@ -138,13 +136,14 @@ impl Groupcast {
     ) -> Self {
         let connections = setups
             .into_iter()
-            .map(|setup| (setup.id.clone(), setup))
+            .map(|setup| (setup.id.clone(), Slot::of(Ok(setup))))
             .collect();
         Self {
             store,
             plugin,
             engine,
             connections,
+            config: None,
             observer,
             recordings: None,
         }
@@ -154,6 +153,23 @@ impl Groupcast {
     #[must_use]
     pub fn recording(mut self, recordings: Recordings) -> Self {
         self.recordings = Some(recordings);
+        self
+    }
+
+    /// With connections that may not be ready yet: see [`Self::prepare`].
+    #[must_use]
+    pub fn with_attempts(mut self, config: Config, attempts: Vec<Attempt>) -> Self {
+        for (id, setup) in attempts {
+            let slot = match setup {
+                Ok(setup) => Slot::of(Ok(setup)),
+                Err(error) => {
+                    tracing::error!(connection = %id, %error, "cannot run yet; each time of its schedule looks again");
+                    Slot::of(Err(&error))
+                }
+            };
+            self.connections.insert(id, slot);
+        }
+        self.config = Some(config);
         self
     }
 
@@ -211,11 +227,12 @@ impl Groupcast {
     }
 
     pub(super) fn setup(&self, connection: &ConnectionName) -> Result<&ConnectionSetup, RunFailure> {
-        self.connections.get(connection).ok_or_else(|| {
+        let slot = self.connections.get(connection).ok_or_else(|| {
             RunFailure::refused(format!(
                 "there is no connection {connection} in the configuration"
             ))
-        })
+        })?;
+        slot.setup()
     }
 
     pub(super) fn sandbox(&self, setup: &ConnectionSetup) -> Sandbox {
@@ -444,7 +461,7 @@ impl Groupcast {
     /// # Errors
     /// If the store fails.
     pub async fn stored_plan(&self, hash: &str) -> Result<Option<StoredPlan>, RunFailure> {
-        for setup in self.connections.values() {
+        for setup in self.connections.values().filter_map(Slot::ready) {
             if let Some(record) = self.store.plan(&setup.directory_key, hash).await? {
                 return Ok(Some(self.stored(setup, &record).await?));
             }
@@ -503,6 +520,23 @@ impl Groupcast {
             })
             .await?)
     }
+}
+
+/// Compiling takes seconds of computing: not on a thread that others wait for.
+async fn compiled(
+    plugin: Option<PathBuf>,
+    limits: RunLimits,
+) -> Result<(Arc<PluginEngine>, Arc<Plugin>), PluginError> {
+    tokio::task::spawn_blocking(move || {
+        let engine = PluginEngine::new(RUNS_AT_ONCE, &limits)?;
+        let plugin = match plugin {
+            Some(path) => Plugin::from_file(&engine, &path)?,
+            None => Plugin::embedded(&engine)?,
+        };
+        Ok((Arc::new(engine), Arc::new(plugin)))
+    })
+    .await
+    .map_err(|error| PluginError::Engine(error.to_string()))?
 }
 
 /// Sortable by time, unique among processes.

@@ -11,10 +11,18 @@ use crate::store::{DirectoryKey, Lease, LeaseAnswer, Store};
 
 use super::RunFailure;
 
-/// How long a lease lives without being renewed.
-const LIFE: Duration = Duration::from_secs(60);
-/// How often it is renewed.
-const RENEWAL: Duration = Duration::from_secs(15);
+/// How often a lease is renewed in its life: a renewal or two may fail.
+const RENEWALS: u32 = 4;
+
+/// How long a directory is held. Any lengths are safe: the store keeps with each lease when it is free, and whoever
+/// comes next goes by that and not by lengths of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LeaseTimes {
+    /// How long a lease lives without being renewed.
+    pub life: Duration,
+    /// How long a request may still be on its way that started in the lease's last moment.
+    pub longest_request: Duration,
+}
 
 /// A directory held by this process.
 pub(super) struct HeldLease {
@@ -33,13 +41,14 @@ impl HeldLease {
         store: Arc<dyn Store>,
         directory: &DirectoryKey,
         holder: &str,
-        longest_request: Duration,
+        times: LeaseTimes,
     ) -> Result<Self, RunFailure> {
-        let life = span(LIFE);
-        let longest = span(longest_request);
         let fresh = Arc::new(Fresh::new(Arc::new(SystemBootClock)));
         let asked = fresh.before_renewal();
-        let lease = match store.acquire_lease(directory, holder, life, longest).await? {
+        let lease = match store
+            .acquire_lease(directory, holder, span(times.life), span(times.longest_request))
+            .await?
+        {
             LeaseAnswer::Granted(lease) => lease,
             LeaseAnswer::Held { holder, free_at } => {
                 return Err(RunFailure::refused(format!(
@@ -49,7 +58,7 @@ impl HeldLease {
                 )));
             }
         };
-        fresh.renewed(asked, LIFE);
+        fresh.renewed(asked, times.life);
         let lease = Arc::new(Mutex::new(lease));
         let stop = CancellationToken::new();
         let renewal = tokio::spawn(renew(
@@ -57,7 +66,7 @@ impl HeldLease {
             Arc::clone(&lease),
             Arc::clone(&fresh),
             stop.clone(),
-            longest,
+            times,
         ));
         Ok(Self {
             fresh,
@@ -71,6 +80,11 @@ impl HeldLease {
     /// The lease as the store knows it.
     pub(super) async fn current(&self) -> Lease {
         self.lease.lock().await.clone()
+    }
+
+    /// Whether this process still holds it.
+    pub(super) fn is_held(&self) -> bool {
+        self.fresh.is_fresh()
     }
 
     /// Gives the directory back. Only once no request is on the wire.
@@ -90,19 +104,22 @@ async fn renew(
     lease: Arc<Mutex<Lease>>,
     fresh: Arc<Fresh>,
     stop: CancellationToken,
-    longest: chrono::Duration,
+    times: LeaseTimes,
 ) {
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(RENEWAL) => {}
+            () = tokio::time::sleep(times.life / RENEWALS) => {}
         }
         let held = lease.lock().await.clone();
         let asked = fresh.before_renewal();
-        match store.renew_lease(&held, span(LIFE), longest).await {
+        match store
+            .renew_lease(&held, span(times.life), span(times.longest_request))
+            .await
+        {
             Ok(renewed) => {
                 *lease.lock().await = renewed;
-                fresh.renewed(asked, LIFE);
+                fresh.renewed(asked, times.life);
             }
             Err(crate::store::StoreError::LeaseLost { .. }) => {
                 tracing::warn!("the directory's lease was lost; no further write starts");

@@ -5,6 +5,7 @@
 
 mod apply;
 mod check;
+mod cut_off;
 mod groupcast;
 mod host;
 mod lease;
@@ -13,18 +14,20 @@ mod outcome;
 mod recorded;
 mod recorder;
 mod setup;
+mod slot;
 mod switch;
 mod undo;
 mod why;
 
 pub use groupcast::{Groupcast, OpenError, OpenOptions, UnknownConnection};
+pub use lease::LeaseTimes;
 pub use observer::{NoObserver, Observer};
 pub use outcome::{
     ApplyOutcome, CheckReport, OperationOutcome, PlanOutcome, RunFailure, RunFailureKind, Selection,
     StoredPlan, SyncOutcome,
 };
 pub use recorder::{RequestCounts, VendorCounts};
-pub use setup::{ConnectionSetup, SetupError, connections};
+pub use setup::{Attempt, ConnectionSetup, SetupError, attempts, connections};
 pub use switch::ManagedSwitch;
 
 /// A connection's name: `tenant/connection`.

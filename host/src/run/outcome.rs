@@ -141,9 +141,10 @@ pub enum SyncOutcome {
 /// Whether somebody said no, or something broke.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RunFailureKind {
-    /// Refused: a rule, a permit, a missing approval, an unsafe configuration (exit code 3).
+    /// Refused before anything was done: a rule, a permit, a credential, a missing approval, an unsafe configuration
+    /// (exit code 3).
     Refused,
-    /// Failed: a vendor, the network, a credential, the component (exit code 4).
+    /// Failed on the way: a vendor, the network, the component; or stopped there (exit code 4).
     Failed,
 }
 
@@ -196,14 +197,15 @@ impl RunFailure {
 
     pub(super) fn of_failure(failure: Failure) -> Self {
         let kind = match failure.kind {
-            FailureKind::Denied | FailureKind::Configuration | FailureKind::Cancelled => {
-                RunFailureKind::Refused
+            // A credential that the vendor refuses is refused before anything was done (R7); where it is refused on the
+            // way, whoever knows what was done says so.
+            FailureKind::Denied
+            | FailureKind::Configuration
+            | FailureKind::Cancelled
+            | FailureKind::Unauthorized => RunFailureKind::Refused,
+            FailureKind::Transient | FailureKind::Throttled(_) | FailureKind::Vendor | FailureKind::Host => {
+                RunFailureKind::Failed
             }
-            FailureKind::Transient
-            | FailureKind::Throttled(_)
-            | FailureKind::Unauthorized
-            | FailureKind::Vendor
-            | FailureKind::Host => RunFailureKind::Failed,
         };
         Self {
             kind,
@@ -217,7 +219,6 @@ impl From<RunError> for RunFailure {
     fn from(error: RunError) -> Self {
         match error {
             RunError::Failed(failure) => Self::of_failure(failure),
-            RunError::Cancelled => Self::refused(error.to_string()),
             other => Self::failed(other.to_string()),
         }
     }

@@ -7,6 +7,7 @@ use groupcast_guest::settings::Settings;
 use jsonwebtoken::Algorithm;
 use secrecy::ExposeSecret;
 
+use super::lease::LeaseTimes;
 use super::switch::ManagedSwitch;
 use crate::config::{Config, Connection, EntraCredential, JumpCloudCredential, SecretSource, Target, Tenant};
 use crate::credentials::token::{CachedToken, TokenEndpoint};
@@ -53,6 +54,8 @@ pub struct ConnectionSetup {
     pub limits: RunLimits,
     /// What a run may use of the network.
     pub egress_limits: Limits,
+    /// How long the directory is held.
+    pub lease_times: LeaseTimes,
 }
 
 /// Why a connection cannot be set up.
@@ -99,6 +102,18 @@ pub(super) fn built_in_rules() -> Vec<Rule> {
 /// # Errors
 /// The first that cannot be set up, and what to do.
 pub async fn connections(config: &Config) -> Result<Vec<ConnectionSetup>, SetupError> {
+    let attempts = attempts(config).await?;
+    attempts.into_iter().map(|(_, setup)| setup).collect()
+}
+
+/// A connection, and whether it can be set up.
+pub type Attempt = (ConnectionId, Result<ConnectionSetup, SetupError>);
+
+/// The same for whoever goes on with those that can be set up: one tenant's missing secret is not another's trouble.
+///
+/// # Errors
+/// What concerns all of them: certificates, networks.
+pub async fn attempts(config: &Config) -> Result<Vec<Attempt>, SetupError> {
     let secrets = Secrets::new(&config.secrets_file, &config.secrets_key_file);
     let allowed_networks = config
         .allow_networks
@@ -125,74 +140,81 @@ pub async fn connections(config: &Config) -> Result<Vec<ConnectionSetup>, SetupE
     let limits = run_limits(config);
     let egress_limits = egress_limits(config);
 
-    let mut setups = Vec::new();
+    let mut attempts = Vec::new();
     for tenant in &config.tenants {
         for connection in &tenant.connections {
             let id = connection.id.clone();
-            let place = |vendor, url: &str| {
-                Origin::base(url)
-                    .map(|origin| Base { vendor, origin })
-                    .map_err(|reason| SetupError::Url {
-                        connection: id.to_string(),
-                        reason,
-                    })
+            let setup = async {
+                let place = |vendor, url: &str| {
+                    Origin::base(url)
+                        .map(|origin| Base { vendor, origin })
+                        .map_err(|reason| SetupError::Url {
+                            connection: id.to_string(),
+                            reason,
+                        })
+                };
+                let target_base_url = connection.base_url();
+                let (vendor, identity) = match &connection.target {
+                    // The administrator's domain stands for the customer where its ID is not given: one customer has it.
+                    Target::Google(google) => (
+                        Vendor::Google,
+                        google.customer_id.clone().unwrap_or_else(|| {
+                            google
+                                .admin
+                                .rsplit('@')
+                                .next()
+                                .unwrap_or_default()
+                                .to_ascii_lowercase()
+                        }),
+                    ),
+                    Target::Entra(entra) => (Vendor::Entra, entra.tenant_id.to_ascii_lowercase()),
+                };
+                let bases = vec![
+                    place(Vendor::Jumpcloud, &tenant.jumpcloud.base_url)?,
+                    place(vendor, target_base_url)?,
+                ];
+                let egress = TenantEgress {
+                    bases: bases.clone(),
+                    ca_pem: ca_pem.clone(),
+                    allowed_networks: allowed_networks.clone(),
+                    limits: egress_limits.clone(),
+                };
+                let connections = Connections::new(&egress)
+                    .map(Arc::new)
+                    .map_err(|error| SetupError::Network(format!("network.ca_file: {error}")))?;
+                let credentials = credentials(&id, tenant, connection, &secrets, &connections).await?;
+                Ok(ConnectionSetup {
+                    directory_key: DirectoryKey::new(&tenant.name, vendor.credential(), &identity),
+                    id: id.clone(),
+                    vendor: vendor.credential(),
+                    directory: connection.directory.clone(),
+                    source_base_url: trimmed(&tenant.jumpcloud.base_url),
+                    target_base_url: trimmed(target_base_url),
+                    switch: Arc::new(ManagedSwitch::new(
+                        &config.path,
+                        connection.id.clone(),
+                        connection.settings().managed,
+                    )),
+                    settings: connection.settings(),
+                    bases,
+                    rules: rules.clone(),
+                    connections,
+                    credentials,
+                    limits: limits.clone(),
+                    lease_times: LeaseTimes {
+                        life: Duration::from_secs(config.limits.lease_seconds.into()),
+                        longest_request: egress_limits.request_timeout,
+                    },
+                    egress_limits: egress_limits.clone(),
+                })
             };
-            let target_base_url = connection.base_url();
-            let (vendor, identity) = match &connection.target {
-                // The administrator's domain stands for the customer where its ID is not given: one customer has it.
-                Target::Google(google) => (
-                    Vendor::Google,
-                    google.customer_id.clone().unwrap_or_else(|| {
-                        google
-                            .admin
-                            .rsplit('@')
-                            .next()
-                            .unwrap_or_default()
-                            .to_ascii_lowercase()
-                    }),
-                ),
-                Target::Entra(entra) => (Vendor::Entra, entra.tenant_id.to_ascii_lowercase()),
-            };
-            let bases = vec![
-                place(Vendor::Jumpcloud, &tenant.jumpcloud.base_url)?,
-                place(vendor, target_base_url)?,
-            ];
-            let egress = TenantEgress {
-                bases: bases.clone(),
-                ca_pem: ca_pem.clone(),
-                allowed_networks: allowed_networks.clone(),
-                limits: egress_limits.clone(),
-            };
-            let connections = Connections::new(&egress)
-                .map(Arc::new)
-                .map_err(|error| SetupError::Network(format!("network.ca_file: {error}")))?;
-            let credentials = credentials(&id, tenant, connection, &secrets, &connections).await?;
-            setups.push(ConnectionSetup {
-                directory_key: DirectoryKey::new(&tenant.name, vendor.credential(), &identity),
-                id,
-                vendor: vendor.credential(),
-                directory: connection.directory.clone(),
-                source_base_url: trimmed(&tenant.jumpcloud.base_url),
-                target_base_url: trimmed(target_base_url),
-                switch: Arc::new(ManagedSwitch::new(
-                    &config.path,
-                    connection.id.clone(),
-                    connection.settings().managed,
-                )),
-                settings: connection.settings(),
-                bases,
-                rules: rules.clone(),
-                connections,
-                credentials,
-                limits: limits.clone(),
-                egress_limits: egress_limits.clone(),
-            });
+            attempts.push((connection.id.clone(), setup.await));
         }
     }
-    Ok(setups)
+    Ok(attempts)
 }
 
-fn run_limits(config: &Config) -> RunLimits {
+pub(super) fn run_limits(config: &Config) -> RunLimits {
     let limits = &config.limits;
     let mib = |mib: u32| usize::try_from(mib).unwrap_or(usize::MAX).saturating_mul(1 << 20);
     RunLimits {
@@ -207,13 +229,17 @@ fn run_limits(config: &Config) -> RunLimits {
 
 fn egress_limits(config: &Config) -> Limits {
     let limits = &config.limits;
+    let request_timeout = Duration::from_secs(limits.request_seconds.into());
+    let otherwise = Limits::default();
     Limits {
+        request_timeout,
+        connect_timeout: otherwise.connect_timeout.min(request_timeout),
         response_bytes: usize::try_from(limits.response_mib)
             .unwrap_or(usize::MAX)
             .saturating_mul(1 << 20),
         requests_per_run: limits.requests,
         in_flight: usize::try_from(limits.requests_in_flight).unwrap_or(usize::MAX),
-        ..Limits::default()
+        ..otherwise
     }
 }
 

@@ -26,7 +26,13 @@ pub enum StoreError {
     },
     /// The database refused or failed.
     #[error("the store failed: {0}; nothing of this step was kept")]
-    Database(#[from] sqlx::Error),
+    Database(sqlx::Error),
+    /// Another process has been writing for longer than any write takes.
+    #[error(
+        "the store is held by another process that does not let go of it, so nothing of this step was kept; a process \
+         that was frozen in the middle of a commit does that: wake it or end it, then try again"
+    )]
+    Busy,
     /// What was read back is not what was written.
     #[error("the store is damaged: {0}; restore it from a backup")]
     Damaged(String),
@@ -103,6 +109,18 @@ pub enum StoreError {
         /// Group ID.
         group: String,
     },
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        // SQLITE_BUSY, and its extended codes in the low byte.
+        let busy = error
+            .as_database_error()
+            .and_then(sqlx::error::DatabaseError::code)
+            .and_then(|code| code.parse::<u32>().ok())
+            .is_some_and(|code| code & 0xff == 5);
+        if busy { Self::Busy } else { Self::Database(error) }
+    }
 }
 
 /// The store's results.

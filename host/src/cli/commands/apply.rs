@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use groupcast_guest::plan::part::Part;
 
 use super::exit_of_plan;
-use crate::cli::arguments::{ApplyArguments, UndoArguments};
+use crate::cli::arguments::{ApplyArguments, SyncArguments, UndoArguments};
 use crate::cli::documents::{AppliedEntry, ApplyEntry, Document, PlanEntry};
 use crate::cli::exit::Exit;
 use crate::cli::operations::{ApplyOutcome, ConnectionName, Operations, PlanOutcome, Selection, SyncOutcome};
@@ -21,7 +21,7 @@ const REMEMBERED_RUNS: usize = 1_000;
 
 /// `apply`.
 pub async fn apply(session: &mut Session<'_>, arguments: &ApplyArguments) -> Result<Exit, Problem> {
-    let operations = session.open().await?;
+    let operations = session.open_accepting(&arguments.accepted).await?;
     match &arguments.plan {
         Some(hash) => apply_stored(session, operations.as_ref(), arguments, hash).await,
         None => apply_now(session, operations.as_ref(), arguments).await,
@@ -150,8 +150,8 @@ async fn plan_and_apply(
 }
 
 /// `sync`.
-pub async fn sync(session: &mut Session<'_>) -> Result<Exit, Problem> {
-    let operations = session.open().await?;
+pub async fn sync(session: &mut Session<'_>, arguments: &SyncArguments) -> Result<Exit, Problem> {
+    let operations = session.open_accepting(&arguments.accepted).await?;
     let connections = session.connections(operations.as_ref())?;
     let results = join_all(
         connections

@@ -34,7 +34,7 @@ pub async fn execute(session: &mut Session<'_>, command: &Command) -> Result<Exi
         Command::Runs(arguments) => look::runs(session, arguments).await,
         Command::Replay(arguments) => replay::replay(session, arguments).await,
         Command::Apply(arguments) => apply::apply(session, arguments).await,
-        Command::Sync => apply::sync(session).await,
+        Command::Sync(arguments) => apply::sync(session, arguments).await,
         Command::Undo(arguments) => apply::undo(session, arguments).await,
         Command::Secrets(arguments) => secrets::secrets(session, &arguments.command).await,
         Command::Plugin(arguments) => {

@@ -70,8 +70,9 @@ impl LedgerStore for SqliteStore {
         if intents.is_empty() {
             return Ok(Vec::new());
         }
-        let now = self.now();
         let mut transaction = self.write().await?;
+        // Read with the lock in hand: waiting for it can take longer than a lease lives.
+        let now = self.now();
         let held: Option<i64> =
             sqlx::query_scalar("SELECT token FROM leases WHERE key = ? AND token = ? AND expires_at > ?")
                 .bind(&lease.key)
@@ -434,6 +435,6 @@ fn settlement_from(word: &str) -> Result<Settlement> {
 pub(super) fn missing_run(error: sqlx::Error, run: &str) -> StoreError {
     match error.as_database_error() {
         Some(cause) if cause.is_foreign_key_violation() => StoreError::NoRun(run.to_owned()),
-        _ => StoreError::Database(error),
+        _ => StoreError::from(error),
     }
 }

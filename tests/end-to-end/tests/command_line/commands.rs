@@ -37,6 +37,32 @@ fn short(hash: &Value) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn r34_what_is_at_risk_is_accepted_for_one_call_or_refused() {
+    let mut lab = Lab::new().await;
+    lab.group("Sales", Some("sales@example.com"), &[0, 1, 2]);
+    lab.group("Bare", None, &[3, 4]);
+    lab.config_file();
+    let folder = lab.folder.path();
+    let google = |words: &[&str]| call(folder, &[words, &["--connection", "google"]].concat());
+    google(&["apply", "--yes"])
+        .code(3)
+        .says(&["Bare", "2 people", "--acknowledge"]);
+    assert_eq!(lab.all_writes(), Vec::<String>::new());
+    google(&["apply", "--yes", "--acknowledge"]).code(0);
+    assert_eq!(
+        lab.people(Target::Google, "Sales", "sales@example.com"),
+        people(&[0, 1, 2])
+    );
+    // Accepted, and still said.
+    google(&["plan"]).shows(&["Bare", "at-risk"]);
+
+    // JumpCloud's own group management beside ours (R35).
+    lab.jumpcloud(|jumpcloud| jumpcloud.set_groups_enabled(groupcast_tests::GOOGLE_DIRECTORY, true));
+    google(&["sync"]).code(3).says(&["acknowledge"]);
+    google(&["sync", "--acknowledge"]).code(0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_first_sync_by_hand_in_text() {
     let mut lab = Lab::new().await;
     lab.group("Sales", Some("sales@example.com"), &[0, 1, 2]);

@@ -17,6 +17,7 @@ mod configuration;
 )]
 #[path = "../component/forge.rs"]
 mod forge;
+mod freezing;
 mod program;
 mod secrecy;
 mod serving;

@@ -265,8 +265,44 @@ impl Running {
 
     /// Asks it to end, as a service manager does.
     pub fn terminate(&self) {
+        self.signal(Signal::TERM);
+    }
+
+    /// Freezes it with all of its threads, as a machine that sleeps or a container that is paused; answers once it
+    /// stands still.
+    pub fn freeze(&self) {
+        self.signal(Signal::STOP);
+        let stat = format!("/proc/{}/stat", self.child.id());
+        let start = Instant::now();
+        while !std::fs::read_to_string(&stat).unwrap().contains(") T ") {
+            assert!(
+                start.elapsed() < Duration::from_secs(10),
+                "it does not stand still"
+            );
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Wakes it.
+    pub fn wake(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    /// Whether it has the store's write lock at this moment: SQLite's lock of the write-ahead log is byte 120 of the
+    /// `-shm` file.
+    pub fn holds_store(&self, folder: &Path) -> bool {
+        use std::os::unix::fs::MetadataExt;
+        let inode = std::fs::metadata(folder.join("groupcast.db-shm")).unwrap().ino();
+        let (process, place) = (format!(" WRITE {} ", self.child.id()), format!(":{inode} 120 "));
+        let locks = std::fs::read_to_string("/proc/locks").unwrap();
+        locks
+            .lines()
+            .any(|lock| lock.contains(&process) && lock.contains(&place))
+    }
+
+    fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
-        kill_process(pid, Signal::TERM).unwrap();
+        kill_process(pid, signal).unwrap();
     }
 
     /// Waits for its end.

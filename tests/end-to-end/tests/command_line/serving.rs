@@ -180,6 +180,53 @@ async fn a_run_over_its_limit_leaves_the_other_tenant_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn r7_a_missing_secret_stops_its_own_tenant_alone_until_it_is_there() {
+    let (mut acme, mut beta) = (Lab::new().await, Lab::new().await);
+    let acme_sales = acme.group("Sales", Some("sales@example.com"), &[0]);
+    let sales = beta.group("Sales", Some("sales@example.com"), &[1]);
+    let folder = tenants(&[("acme", &acme), ("beta", &beta)], &soon(), Table::new());
+    call(folder.path(), &["apply", "--yes"]).code(0);
+    acme.jumpcloud(|jumpcloud| jumpcloud.add_user_to_group(&acme_sales, &user(2)));
+    beta.jumpcloud(|jumpcloud| jumpcloud.add_user_to_group(&sales, &user(2)));
+    let key = acme.folder.path().join("jumpcloud-key");
+    let (away, schedule) = (acme.folder.path().join("away"), soon());
+    std::fs::rename(&key, &away).unwrap();
+    let config = std::fs::read_to_string(folder.path().join("groupcast.toml")).unwrap();
+    let mut config: Table = config.parse().unwrap();
+    for tenant in ["acme", "beta"] {
+        config["tenant"][tenant]["google"]["schedule"]["cron"] = schedule.clone().into();
+    }
+    write(folder.path(), "groupcast.toml", config.to_string());
+
+    let mut serving = groupcast(folder.path(), &["serve"]).start();
+    serving.until(
+        "beta is in step, and acme is named",
+        A_MINUTE_AND_A_RUN,
+        |running| {
+            beta.people(Target::Google, "Sales", "sales@example.com") == people(&[1, 2])
+                && running
+                    .errors()
+                    .contains("sync ended badly connection=acme/google")
+        },
+    );
+    assert!(serving.errors().contains("jumpcloud-key"), "{}", serving.errors());
+    assert_eq!(
+        acme.people(Target::Google, "Sales", "sales@example.com"),
+        people(&[0])
+    );
+    // Mended while it serves.
+    std::fs::rename(&away, &key).unwrap();
+    serving.until("acme is in step", A_MINUTE_AND_A_RUN, |_| {
+        acme.people(Target::Google, "Sales", "sales@example.com") == people(&[0, 2])
+    });
+    terminates(serving);
+    // With nobody to serve it says so at once.
+    std::fs::remove_file(&key).unwrap();
+    std::fs::remove_file(beta.folder.path().join("jumpcloud-key")).unwrap();
+    call(folder.path(), &["serve"]).code(3).says(&["jumpcloud-key"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_component_that_crashes_ends_its_run_and_not_the_server() {
     let (mut acme, mut beta) = (Lab::new().await, Lab::new().await);
     acme.group("Sales", Some("sales@example.com"), &[0]);

@@ -1,0 +1,64 @@
+//! How an apply that did not get through is told: refused before anything was done, or failed on the way; what was done
+//! by then, and how to go on. What may not enter: what a run does.
+
+use super::ConnectionName;
+use super::outcome::{OperationOutcome, RunFailure, RunFailureKind};
+use crate::egress::permit::PermitRefusal;
+
+/// What cut an apply off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum CutOff {
+    /// It lost its directory: the machine slept, or renewing failed for too long (R48).
+    LeaseLapsed,
+    /// The directory was switched off (R36).
+    SwitchedOff,
+    /// Somebody asked the program to stop.
+    Stopped,
+}
+
+/// The failure that a person is told. `failure` is what the component made of it, `outcomes` are the operations that the
+/// run had begun, and `wrote` says whether any write of it left.
+pub(super) fn told(
+    connection: &ConnectionName,
+    why: Option<CutOff>,
+    failure: RunFailure,
+    outcomes: &[OperationOutcome],
+    wrote: bool,
+) -> RunFailure {
+    let mut told = match why {
+        None => failure,
+        Some(CutOff::LeaseLapsed) => {
+            RunFailure::refused(format!("{connection}: {}", PermitRefusal::LeaseLapsed))
+        }
+        Some(CutOff::SwitchedOff) => {
+            RunFailure::refused(format!("{connection}: {}", PermitRefusal::NotManaged))
+        }
+        // Nobody refused anything: it was on its way and was stopped.
+        Some(CutOff::Stopped) => RunFailure::failed(format!(
+            "{connection}: the run was stopped before its next write, as asked; apply the same plan again to go on"
+        )),
+    };
+    if wrote {
+        told.kind = RunFailureKind::Failed;
+    }
+    let done = outcomes
+        .iter()
+        .filter(|outcome| outcome.settlement.is_some())
+        .count();
+    if done > 0 {
+        let operations = if done == 1 {
+            "1 operation was done before and is recorded".to_owned()
+        } else {
+            format!("{done} operations were done before and are recorded")
+        };
+        told.message = match why {
+            // Another run may have done the rest, or something else.
+            Some(CutOff::LeaseLapsed) => format!("{} ({operations})", told.message),
+            _ => format!(
+                "{} ({operations}; apply the same plan again to go on)",
+                told.message
+            ),
+        };
+    }
+    told
+}
