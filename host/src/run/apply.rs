@@ -169,6 +169,13 @@ impl Groupcast {
         operations: Vec<(String, Operation)>,
         cancel: &CancellationToken,
     ) -> Result<Carried, RunFailure> {
+        let setup = &match self.identified(setup, run).await {
+            Ok(setup) => setup,
+            Err(failure) => {
+                self.end_refused(run, &failure).await;
+                return Err(failure);
+            }
+        };
         let lease = HeldLease::acquire(
             Arc::clone(&self.store),
             &setup.directory_key,

@@ -5,6 +5,7 @@
 
 mod apply;
 mod check;
+mod customer;
 mod cut_off;
 mod groupcast;
 mod host;

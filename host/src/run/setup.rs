@@ -28,8 +28,10 @@ use crate::store::{ConnectionId, DirectoryKey};
 pub struct ConnectionSetup {
     /// Its name.
     pub id: ConnectionId,
-    /// The directory's own identity (R48).
+    /// The directory's own identity (R48), or what stands for it.
     pub directory_key: DirectoryKey,
+    /// Whether that is the identity itself. Else it is looked up before the directory is leased.
+    pub is_identified: bool,
     /// `google` or `entra`.
     pub vendor: &'static str,
     /// JumpCloud's ID of the directory.
@@ -155,7 +157,8 @@ pub async fn attempts(config: &Config) -> Result<Vec<Attempt>, SetupError> {
                 };
                 let target_base_url = connection.base_url();
                 let (vendor, identity) = match &connection.target {
-                    // The administrator's domain stands for the customer where its ID is not given: one customer has it.
+                    // The administrator's domain stands for the customer where its ID is not given: one customer has it,
+                    // though that customer may have others. What is leased is looked up.
                     Target::Google(google) => (
                         Vendor::Google,
                         google.customer_id.clone().unwrap_or_else(|| {
@@ -185,6 +188,10 @@ pub async fn attempts(config: &Config) -> Result<Vec<Attempt>, SetupError> {
                 let credentials = credentials(&id, tenant, connection, &secrets, &connections).await?;
                 Ok(ConnectionSetup {
                     directory_key: DirectoryKey::new(&tenant.name, vendor.credential(), &identity),
+                    is_identified: match &connection.target {
+                        Target::Google(google) => google.customer_id.is_some(),
+                        Target::Entra(_) => true,
+                    },
                     id: id.clone(),
                     vendor: vendor.credential(),
                     directory: connection.directory.clone(),

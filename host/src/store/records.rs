@@ -20,35 +20,63 @@ pub fn system_clock() -> Clock {
 /// It is the directory's own identity (Google customer ID, Entra tenant ID), so that renaming a connection
 /// in the configuration loses nothing.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct DirectoryKey(String);
+#[serde(from = "String", into = "String")]
+pub struct DirectoryKey {
+    key: String,
+    /// What is leased, where that is not in the key.
+    leased: Option<String>,
+}
 
 impl DirectoryKey {
     /// The key of a directory. `tenant` and `vendor` are names without a slash; `identity` is the vendor's.
     pub fn new(tenant: &str, vendor: &str, identity: &str) -> Self {
-        Self(format!("{tenant}/{vendor}/{identity}"))
+        Self::stored(format!("{tenant}/{vendor}/{identity}"))
     }
 
     /// A key as it was stored.
-    pub(super) fn stored(text: String) -> Self {
-        Self(text)
+    pub(super) fn stored(key: String) -> Self {
+        Self { key, leased: None }
+    }
+
+    /// The same key, of a directory whose own identity is known besides: that is what is leased then.
+    #[must_use]
+    pub fn leased_as(&self, vendor: &str, identity: &str) -> Self {
+        Self {
+            key: self.key.clone(),
+            leased: Some(format!("{vendor}/{identity}")),
+        }
     }
 
     /// The key as text.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.key
     }
 
     /// What is leased: the directory without the tenant, so that two tenants of one host which were both
     /// given the same directory do not write to it at once (R48).
     pub fn lease_key(&self) -> &str {
-        self.0.split_once('/').map_or(&self.0, |(_, rest)| rest)
+        self.leased
+            .as_deref()
+            .or_else(|| self.key.split_once('/').map(|(_, rest)| rest))
+            .unwrap_or(&self.key)
+    }
+}
+
+impl From<String> for DirectoryKey {
+    fn from(key: String) -> Self {
+        Self::stored(key)
+    }
+}
+
+impl From<DirectoryKey> for String {
+    fn from(key: DirectoryKey) -> Self {
+        key.key
     }
 }
 
 impl fmt::Display for DirectoryKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
+        formatter.write_str(&self.key)
     }
 }
 

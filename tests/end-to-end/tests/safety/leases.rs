@@ -156,3 +156,57 @@ async fn r48_two_runs_started_at_once_write_everything_once() {
         assert_eq!(creations, 4, "{target:?}: {:#?}", lab.writes(target.vendor()));
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r48_a_google_directory_is_one_whatever_domain_its_administrators_are_of() {
+    let target = Target::Google;
+    let mut lab = Lab::with(
+        groupcast_simulators::organisation::Size {
+            users: 8,
+            groups: 0,
+            memberships: 0,
+        },
+        |organisation| {
+            organisation.google.domains.push("second.example".to_owned());
+            organisation.google.admins.push("admin@second.example".to_owned());
+        },
+    )
+    .await;
+    let id = lab.group("Sales", Some("sales@example.com"), &[0, 1, 2, 3]);
+    lab.plan_and_apply(target).await;
+    lab.jumpcloud(|jumpcloud| jumpcloud.add_user_to_group(&id, &user(4)));
+    let running = busy(&lab, target).await;
+    let asked = |lab: &Lab| {
+        let requests = lab.simulators.requests();
+        requests
+            .iter()
+            .filter(|request| request.query.contains("customerId"))
+            .count()
+    };
+    let customer = lab.google(|google| google.tenant().customer_id);
+    let cancel = CancellationToken::new();
+    for (key, value, lookups) in [
+        ("admin", "admin@second.example", 1),
+        ("customer_id", customer.as_str(), 0),
+    ] {
+        let mut config = lab.config.clone();
+        let section = config["google"].as_table_mut().unwrap();
+        section.insert(key.to_owned(), value.into());
+        section.insert("name".to_owned(), "other-name".into());
+        let groupcast = host(&lab, &config, &format!("{key}.toml")).await;
+        let connection = ConnectionName::new("default", "other-name");
+        let plan = groupcast.plan(&connection, &cancel).await.unwrap();
+        for _ in 0..2 {
+            let before = asked(&lab);
+            let refused = groupcast
+                .apply(&connection, &plan.plan.hash, Selection::default(), &cancel)
+                .await
+                .expect_err("held");
+            assert!(refused.message.contains("another run"), "{key}: {refused}");
+            assert!(asked(&lab) - before <= lookups, "{key}");
+        }
+    }
+    running.await.unwrap();
+    // Asked once for each of the two that do not say it.
+    assert_eq!(asked(&lab), 2);
+}
