@@ -183,8 +183,8 @@ impl Groupcast {
             setup.lease_times,
         )
         .await;
-        let lease = match lease {
-            Ok(lease) => Arc::new(lease),
+        let (lease, renewal) = match lease {
+            Ok((lease, renewal)) => (Arc::new(lease), renewal),
             Err(failure) => {
                 self.end_refused(run, &failure).await;
                 return Err(failure);
@@ -246,7 +246,7 @@ impl Groupcast {
         // the wire. The directory is given back once the last has let go, or runs out by itself.
         drop(host);
         if let Some(lease) = alone(lease, setup.lease_times.longest_request).await {
-            lease.release().await;
+            lease.release(renewal).await;
         }
         Ok(Carried {
             result,

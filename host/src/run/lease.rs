@@ -30,9 +30,13 @@ pub(super) struct HeldLease {
     pub(super) fresh: Arc<Fresh>,
     lease: Arc<Mutex<Lease>>,
     store: Arc<dyn Store>,
-    /// Ends the renewal, also where the run's future is dropped: what nobody gives back must run out by itself.
+}
+
+/// Keeps a lease fresh for as long as its run goes on, and not for as long as a request of it is on the wire: where the
+/// run's future is dropped, this is dropped with it, and what nobody gives back runs out by itself.
+pub(super) struct Renewal {
     stop: DropGuard,
-    renewal: tokio::task::JoinHandle<()>,
+    task: tokio::task::JoinHandle<()>,
 }
 
 impl HeldLease {
@@ -42,7 +46,7 @@ impl HeldLease {
         directory: &DirectoryKey,
         holder: &str,
         times: LeaseTimes,
-    ) -> Result<Self, RunFailure> {
+    ) -> Result<(Self, Renewal), RunFailure> {
         let fresh = Arc::new(Fresh::new(Arc::new(SystemBootClock)));
         let asked = fresh.before_renewal();
         let lease = match store
@@ -61,20 +65,18 @@ impl HeldLease {
         fresh.renewed(asked, times.life);
         let lease = Arc::new(Mutex::new(lease));
         let stop = CancellationToken::new();
-        let renewal = tokio::spawn(renew(
+        let task = tokio::spawn(renew(
             Arc::clone(&store),
             Arc::clone(&lease),
             Arc::clone(&fresh),
             stop.clone(),
             times,
         ));
-        Ok(Self {
-            fresh,
-            lease,
-            store,
+        let renewal = Renewal {
             stop: stop.drop_guard(),
-            renewal,
-        })
+            task,
+        };
+        Ok((Self { fresh, lease, store }, renewal))
     }
 
     /// The lease as the store knows it.
@@ -88,9 +90,9 @@ impl HeldLease {
     }
 
     /// Gives the directory back. Only once no request is on the wire.
-    pub(super) async fn release(self) {
-        drop(self.stop);
-        let _ = self.renewal.await;
+    pub(super) async fn release(self, renewal: Renewal) {
+        drop(renewal.stop);
+        let _ = renewal.task.await;
         self.fresh.lost();
         let lease = self.lease.lock().await.clone();
         if let Err(error) = self.store.release_lease(&lease).await {

@@ -186,7 +186,7 @@ pub async fn attempts(config: &Config) -> Result<Vec<Attempt>, SetupError> {
                     .map(Arc::new)
                     .map_err(|error| SetupError::Network(format!("network.ca_file: {error}")))?;
                 let credentials = credentials(&id, tenant, connection, &secrets, &connections).await?;
-                Ok(ConnectionSetup {
+                Ok::<_, SetupError>(ConnectionSetup {
                     directory_key: DirectoryKey::new(&tenant.name, vendor.credential(), &identity),
                     is_identified: match &connection.target {
                         Target::Google(google) => google.customer_id.is_some(),

@@ -116,7 +116,7 @@ impl From<sqlx::Error> for StoreError {
         // SQLITE_BUSY, and its extended codes in the low byte.
         let busy = error
             .as_database_error()
-            .and_then(sqlx::error::DatabaseError::code)
+            .and_then(|cause| cause.code())
             .and_then(|code| code.parse::<u32>().ok())
             .is_some_and(|code| code & 0xff == 5);
         if busy { Self::Busy } else { Self::Database(error) }

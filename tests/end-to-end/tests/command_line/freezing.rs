@@ -43,6 +43,16 @@ fn directory(target: Target) -> DirectoryKey {
     }
 }
 
+/// The same as it is leased: by what the vendor itself calls it.
+fn leased(lab: &Lab, target: Target) -> DirectoryKey {
+    match target {
+        Target::Google => {
+            directory(target).leased_as("google", &lab.google(|google| google.tenant().customer_id))
+        }
+        Target::Entra => directory(target),
+    }
+}
+
 /// Writes that a target got, in the order of effect.
 fn writes(lab: &Lab, target: Target) -> Vec<LoggedRequest> {
     lab.simulators
@@ -224,7 +234,7 @@ async fn frozen_and_woken(target: Target, moment: Moment, successor: impl Fn(&La
     let begun = writes(&lab, target);
     let asked = store
         .acquire_lease(
-            &directory(target),
+            &leased(&lab, target),
             "whoever comes next",
             chrono::Duration::seconds(1),
             chrono::Duration::zero(),

@@ -12,7 +12,7 @@ use groupcast_tests::{BOTH, Lab, Target, people, user};
 use tokio_util::sync::CancellationToken;
 
 use crate::support::{
-    directory, exported, groups, heal, ledger, ledger_agrees, rule, sales, store, strike, writes_of,
+    directory, exported, groups, heal, leased, ledger, ledger_agrees, rule, sales, store, strike, writes_of,
 };
 
 /// Every group at the target with its people is what JumpCloud has, there is nothing left to do, and doing it again
@@ -300,7 +300,7 @@ async fn held_until(lab: &Lab, target: Target) -> String {
     let life = plan.expires - plan.created;
     let asked = store(lab)
         .await
-        .acquire_lease(&directory(target), "somebody else", life, life)
+        .acquire_lease(&leased(lab, target), "somebody else", life, life)
         .await
         .unwrap();
     match asked {

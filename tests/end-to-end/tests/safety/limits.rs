@@ -320,8 +320,8 @@ async fn r43_removals_from_a_group_that_gives_licences_wait_sooner_in_entra() {
     );
     let mut lab = Lab::with(size, |_| ()).await;
     let all: Vec<usize> = (0..20).collect();
-    let licensed = lab.group("Licensed", None, &all);
-    let plain = lab.group("Plain", None, &all);
+    let licensed = lab.group("Licensed", Some("licensed@example.com"), &all);
+    let plain = lab.group("Plain", Some("plain@example.com"), &all);
     lab.plan_and_apply(target).await;
     let group = lab.entra_groups("Licensed")[0].id.clone();
     let licence = "c7df2760-2c81-4ef7-b578-5b5392b571df".to_owned();

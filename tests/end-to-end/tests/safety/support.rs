@@ -78,6 +78,16 @@ pub fn directory(target: Target) -> DirectoryKey {
     }
 }
 
+/// The same as it is leased: by what the vendor itself calls it.
+pub fn leased(lab: &Lab, target: Target) -> DirectoryKey {
+    match target {
+        Target::Google => {
+            directory(target).leased_as("google", &lab.google(|google| google.tenant().customer_id))
+        }
+        Target::Entra => directory(target),
+    }
+}
+
 /// The store as another process would open it.
 pub async fn store(lab: &Lab) -> SqliteStore {
     let config = Config::load(&lab.config_file()).unwrap_or_else(|error| panic!("{error}"));
