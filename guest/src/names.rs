@@ -66,6 +66,16 @@ impl Names {
         text_of(&self.texts, &self.ends, name)
     }
 
+    /// How many texts there are.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
     /// The text under a number, as one's own.
     pub fn owned(&self, name: Name) -> String {
         self.text(name).to_owned()

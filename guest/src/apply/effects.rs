@@ -6,16 +6,14 @@ use crate::failure::{Failure, FailureKind};
 use crate::ledger::{Binding, BindingDetails, BindingState, Effect, Membership, Provenance, Settlement};
 use crate::plan::part::{Note, Operation, Part};
 
-/// Memberships that the ledger has: (group, target, principal) -> where they come from.
-pub(super) type Recorded = BTreeMap<(String, String, String), Provenance>;
-
-/// The effects of a membership write; none where nothing changed or the operation is about the group itself.
+/// The effects of a membership write; none where nothing changed or the operation is about the group itself. `known` is
+/// where the ledger has the membership from, if it has it.
 pub(super) fn of_membership(
     group: &str,
     operation: &Operation,
     target: &str,
     settlement: Settlement,
-    recorded: &Recorded,
+    known: Option<Provenance>,
 ) -> Vec<Effect> {
     let done = matches!(settlement, Settlement::Applied | Settlement::Already);
     match operation {
@@ -25,8 +23,7 @@ pub(super) fn of_membership(
             address,
             ..
         } if done => {
-            let key = (group.to_owned(), target.to_owned(), principal.clone());
-            let provenance = match (settlement, recorded.get(&key)) {
+            let provenance = match (settlement, known) {
                 // Put back by an undo, for no user of the source.
                 _ if user.is_empty() => Provenance::Foreign,
                 (Settlement::Applied, _) | (_, Some(Provenance::Ours)) => Provenance::Ours,
@@ -57,7 +54,7 @@ pub(super) fn of_perhaps(
     group: &str,
     operation: &Operation,
     target: &str,
-    recorded: &Recorded,
+    known: Option<Provenance>,
 ) -> Vec<Effect> {
     match operation {
         Operation::AddMember {
@@ -66,8 +63,7 @@ pub(super) fn of_perhaps(
             address,
             ..
         } if !user.is_empty() => {
-            let key = (group.to_owned(), target.to_owned(), principal.clone());
-            if matches!(recorded.get(&key), Some(Provenance::Ours | Provenance::Adopted)) {
+            if matches!(known, Some(Provenance::Ours | Provenance::Adopted)) {
                 return Vec::new();
             }
             vec![Effect::PutMembership(Membership {
@@ -147,34 +143,30 @@ pub(super) fn binding_of_created(part: &Part, key: &str, created: &str) -> Resul
         }))
 }
 
-/// The effects of a part's notes on memberships.
-pub(super) fn of_notes(part: &Part) -> Vec<Effect> {
-    let group = &part.group.id;
-    part.notes
-        .iter()
-        .filter_map(|note| match note {
-            Note::Bind { .. } => None,
-            Note::Record {
-                target,
-                principal,
-                provenance,
-                user,
-                address,
-            } => Some(Effect::PutMembership(Membership {
-                group: group.clone(),
-                target: target.clone(),
-                principal: principal.clone(),
-                provenance: *provenance,
-                user: user.clone(),
-                address: address.clone(),
-            })),
-            Note::Forget { target, principal } => Some(Effect::DropMembership {
-                group: group.clone(),
-                target: target.clone(),
-                principal: principal.clone(),
-            }),
-        })
-        .collect()
+/// The effect of a note on a membership; none where the note is the group's tie.
+pub(super) fn of_note(group: &str, note: Note) -> Option<Effect> {
+    match note {
+        Note::Bind { .. } => None,
+        Note::Record {
+            target,
+            principal,
+            provenance,
+            user,
+            address,
+        } => Some(Effect::PutMembership(Membership {
+            group: group.to_owned(),
+            target,
+            principal,
+            provenance,
+            user,
+            address,
+        })),
+        Note::Forget { target, principal } => Some(Effect::DropMembership {
+            group: group.to_owned(),
+            target,
+            principal,
+        }),
+    }
 }
 
 fn binding_state(state: &str) -> Option<BindingState> {

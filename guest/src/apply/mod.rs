@@ -1,21 +1,27 @@
 //! Carries out approved parts, and nothing else. The order across groups is: removals of people who are
 //! gone by their own record (R49), creations and updates, ties and provenance in the ledger, additions, and then (after
-//! a look at where people arrived, R15) the other removals. Before each chunk of writes its intents are durable, after it its outcomes with their effects.
+//! a look at where people arrived, R15) the other removals. Before each chunk of writes its intents are durable, after it
+//! its outcomes with their effects.
+//!
+//! Each phase goes through all parts before the next begins, and yet no more than a chunk of operations is held in full:
+//! parts and readings are kept in numbers ([`packed`]).
 //!
 //! Whatever is cut off in between is settled by reading back when the next apply begins ([`recover`], R47). Nothing is
 //! decided here: a group that is not as it was when its part was made is refused (R44).
 
 mod effects;
+mod packed;
 pub mod recover;
+mod sending;
 mod work;
 
-use std::collections::BTreeSet;
-
+use crate::apply::packed::Packed;
 use crate::engine::Session;
 use crate::engine::answers::Report;
 use crate::engine::observe::{Excerpt, Observed, Scope};
 use crate::engine::source::SourceDirectory;
 use crate::failure::{Failure, FailureKind};
+use crate::names::Names;
 use crate::plan::part::{Note, Part};
 use crate::target::TargetDirectory;
 
@@ -27,15 +33,11 @@ use crate::target::TargetDirectory;
 pub async fn apply<S: SourceDirectory, T: TargetDirectory>(
     session: &Session<'_, S, T>,
 ) -> Result<Report, Failure> {
-    let parts = approved(session)?;
+    let mut names = Names::new();
+    let parts = approved(session, &mut names)?;
     recover::settle_open(session).await?;
-    let busy: BTreeSet<String> = parts
-        .iter()
-        .filter(|part| part.has_work())
-        .map(|part| part.group.id.clone())
-        .collect();
     let mut report = Report::default();
-    if busy.is_empty() {
+    if parts.is_empty() {
         return Ok(report);
     }
     if !session.settings.managed {
@@ -45,29 +47,35 @@ pub async fn apply<S: SourceDirectory, T: TargetDirectory>(
             "Group management is switched off for this directory: nothing was written. Switch it on, plan, and approve again.",
         ));
     }
-    let observed = session.observe(&Scope::Groups(busy.clone())).await?;
+    let busy = parts.iter().map(|part| part.rest.group.id.clone()).collect();
+    let observed = session.observe_beside(names, &Scope::Groups(busy)).await?;
     let mut steady = Vec::new();
-    for part in parts.into_iter().filter(|part| busy.contains(&part.group.id)) {
+    for part in parts {
         match moved(session, &observed, &part)? {
-            Some(what) => report.moved.push((part.group.id.clone(), what)),
+            Some(what) => report.moved.push((part.rest.group.id, what)),
             None => steady.push(part),
         }
     }
-    work::carry_out(session, steady, &observed, &mut report).await?;
+    work::carry_out(session, &steady, observed, &mut report).await?;
     Ok(report)
 }
 
-fn approved<S, T>(session: &Session<'_, S, T>) -> Result<Vec<Part>, Failure> {
+/// The approved parts that have work.
+fn approved<S, T>(session: &Session<'_, S, T>, names: &mut Names) -> Result<Vec<Packed>, Failure> {
     let mut parts = Vec::new();
+    let mut count = 0;
     while let Some(bytes) = session.environment.plan_source.next()? {
+        count += 1;
         let part = Part::from_bytes(&bytes).map_err(|error| {
             Failure::new(
                 FailureKind::Host,
-                format!("approved part {}", parts.len() + 1),
+                format!("approved part {count}"),
                 format!("It cannot be read: {error}. Make a new plan and approve that."),
             )
         })?;
-        parts.push(part);
+        if part.has_work() {
+            parts.push(Packed::pack(part, names));
+        }
     }
     Ok(parts)
 }
@@ -76,24 +84,25 @@ fn approved<S, T>(session: &Session<'_, S, T>) -> Result<Vec<Part>, Failure> {
 fn moved<S: SourceDirectory, T: TargetDirectory>(
     session: &Session<'_, S, T>,
     observed: &Observed,
-    part: &Part,
+    part: &Packed,
 ) -> Result<Option<String>, Failure> {
-    if part.fingerprint == crate::plan::undo::FINGERPRINT {
+    if part.rest.fingerprint == crate::plan::undo::FINGERPRINT {
         return Ok(None);
     }
     // A part that changes the ledger alone is worth checking too: a release must not follow from what was true once.
-    let Some(Excerpt { world, view }) = observed.excerpt(&part.group.id) else {
+    let Some(Excerpt { world, view }) = observed.excerpt(&part.rest.group.id) else {
         return Ok(Some(
             "the group is gone from the source and was never exported".to_owned(),
         ));
     };
-    let now = crate::plan::fingerprint(&view, &world, session.settings, part);
+    let part = part.whole(observed.names());
+    let now = crate::plan::fingerprint(&view, &world, session.settings, &part);
     if now == part.fingerprint {
         return Ok(None);
     }
     let fresh = crate::plan::plan(&world, std::slice::from_ref(&view), session.settings);
     Ok(Some(match fresh.first() {
-        Some(fresh) => crate::plan::what_moved(part, fresh),
+        Some(fresh) => crate::plan::what_moved(&part, fresh),
         None => "the group is no longer planned at all".to_owned(),
     }))
 }

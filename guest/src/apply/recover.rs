@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::apply::effects::{self, Recorded};
+use crate::apply::effects;
 use crate::engine::Session;
 use crate::failure::Failure;
 use crate::ledger::{
@@ -159,7 +159,7 @@ async fn settle_members<S, T: TargetDirectory>(
         session.target.few_members(&targets).await
     };
     let groups: BTreeSet<&String> = aimed.iter().map(|(intent, _, _)| &intent.intent.group).collect();
-    let mut recorded = Recorded::new();
+    let mut recorded: BTreeMap<(String, String, String), Provenance> = BTreeMap::new();
     for group in groups {
         for membership in session.environment.ledger.memberships(group)? {
             recorded.insert(
@@ -180,7 +180,11 @@ async fn settle_members<S, T: TargetDirectory>(
         };
         match members.get(&target) {
             Some(reading) => {
-                let mut settled = read_back(intent, operation, &target, reading, &recorded);
+                let known = principal(operation).and_then(|principal| {
+                    let key = (intent.intent.group.clone(), target.clone(), principal.to_owned());
+                    recorded.get(&key).copied()
+                });
+                let mut settled = read_back(intent, operation, &target, reading, known);
                 if let (Some(outcome), Some(binding)) = (&mut settled, bindings.get_mut(&intent.intent.group))
                 {
                     // What died in the middle of it may show only later.
@@ -194,13 +198,21 @@ async fn settle_members<S, T: TargetDirectory>(
     Ok(())
 }
 
+/// The member whom an operation is about.
+fn principal(operation: &Operation) -> Option<&str> {
+    match operation {
+        Operation::AddMember { principal, .. } | Operation::RemoveMember { principal, .. } => Some(principal),
+        Operation::CreateGroup { .. } | Operation::UpdateGroup { .. } => None,
+    }
+}
+
 /// What reading back shows; none where it shows nothing, and the intent stays open.
 fn read_back(
     intent: &OpenIntent,
     operation: &Operation,
     target: &str,
     reading: &Reading<Vec<ObservedMember>>,
-    recorded: &Recorded,
+    known: Option<Provenance>,
 ) -> Option<Outcome> {
     let group = intent.intent.group.clone();
     let (Operation::AddMember { principal, .. } | Operation::RemoveMember { principal, .. }) = operation
@@ -216,9 +228,7 @@ fn read_back(
         Operation::AddMember { user, address, .. } if present => {
             // The plan had them absent and we were about to add them: ours, unless the ledger says that they were
             // there before.
-            let provenance = recorded
-                .get(&(group.clone(), target.to_owned(), principal.clone()))
-                .copied()
+            let provenance = known
                 .filter(|provenance| *provenance == Provenance::Adopted)
                 .unwrap_or(Provenance::Ours);
             Some(outcome(
@@ -250,7 +260,7 @@ fn read_back(
             intent,
             Settlement::Abandoned,
             "it did not take effect",
-            effects::of_perhaps(&group, operation, target, recorded),
+            effects::of_perhaps(&group, operation, target, known),
         )),
         _ => None,
     }

@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 
 use super::Complete;
+use crate::names::Names;
 
 /// What a page says about the one after it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -178,13 +179,14 @@ pub struct Shortfall<T> {
 }
 
 /// Collects pages and judges them. Feed it every page, in order; then [`Collector::finish`].
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Collector<T> {
     what: String,
     key: fn(&T) -> String,
     bounds: Bounds,
     items: Vec<T>,
-    keys: HashSet<String>,
+    /// Keys of all items that came, also of those that were handed on.
+    keys: Names,
     tokens: HashSet<String>,
     total: Option<u64>,
     pages: usize,
@@ -202,7 +204,7 @@ impl<T> Collector<T> {
             key,
             bounds: Bounds::default(),
             items: Vec::new(),
-            keys: HashSet::new(),
+            keys: Names::new(),
             tokens: HashSet::new(),
             total: None,
             pages: 0,
@@ -232,14 +234,14 @@ impl<T> Collector<T> {
         self.fault.is_some() || self.next == Some(Next::End)
     }
 
-    /// How many items were collected so far.
+    /// How many items came so far.
     pub fn len(&self) -> usize {
-        self.items.len()
+        self.keys.len()
     }
 
-    /// Whether nothing was collected so far.
+    /// Whether nothing came so far.
     pub fn is_empty(&self) -> bool {
-        self.items.is_empty()
+        self.keys.is_empty()
     }
 
     /// Takes the next page. Its items are kept even where the page shows that the read is not whole: adds may go on
@@ -248,6 +250,18 @@ impl<T> Collector<T> {
     /// # Errors
     /// Why the read cannot be whole any more. The first fault stays; later pages are not looked at.
     pub fn feed(&mut self, page: Page<T>) -> Result<(), Incomplete> {
+        let mut items = std::mem::take(&mut self.items);
+        let fed = self.feed_into(page, |item| items.push(item));
+        self.items = items;
+        fed
+    }
+
+    /// Takes the next page and hands its items on, each once, where all of them would be too many to keep. The judgement
+    /// is then [`Self::judge`].
+    ///
+    /// # Errors
+    /// As [`Self::feed`].
+    pub fn feed_into(&mut self, page: Page<T>, mut take: impl FnMut(T)) -> Result<(), Incomplete> {
         if let Some(fault) = &self.fault {
             return Err(fault.clone());
         }
@@ -261,8 +275,9 @@ impl<T> Collector<T> {
         let mut repeated = None;
         for item in page.items {
             let key = (self.key)(&item);
-            if self.keys.insert(key.clone()) {
-                self.items.push(item);
+            if self.keys.find(&key).is_none() {
+                self.keys.keep(&key);
+                take(item);
             } else if repeated.is_none() {
                 repeated = Some(key);
             }
@@ -308,19 +323,30 @@ impl<T> Collector<T> {
     ///
     /// # Errors
     /// What was seen and why it is not proven whole.
-    pub fn finish(self) -> Result<Complete<Vec<T>>, Shortfall<T>> {
+    pub fn finish(mut self) -> Result<Complete<Vec<T>>, Shortfall<T>> {
+        let items = std::mem::take(&mut self.items);
+        if items.len() < self.keys.len() {
+            self.fail("its items were handed on and not kept; this is a defect of the reader");
+        }
+        match self.judge() {
+            Ok(whole) => Ok(whole.map(|()| items)),
+            Err(reason) => Err(Shortfall { seen: items, reason }),
+        }
+    }
+
+    /// The judgement of what was handed on by [`Self::feed_into`].
+    ///
+    /// # Errors
+    /// Why it is not proven whole.
+    pub fn judge(self) -> Result<Complete<()>, Incomplete> {
         let seen = self.seen();
         let what = self.what;
-        let reason = match (self.fault, self.next, self.total) {
+        Err(match (self.fault, self.next, self.total) {
             (Some(fault), _, _) => fault,
             (None, Some(Next::End), Some(total)) if seen < total => Incomplete::Fewer { what, seen, total },
             (None, Some(Next::End), Some(total)) if seen > total => Incomplete::More { what, seen, total },
-            (None, Some(Next::End), _) => return Ok(Complete(self.items)),
+            (None, Some(Next::End), _) => return Ok(Complete(())),
             (None, _, _) => Incomplete::NoEnd { what, seen },
-        };
-        Err(Shortfall {
-            seen: self.items,
-            reason,
         })
     }
 
@@ -358,7 +384,7 @@ impl<T> Collector<T> {
     }
 
     fn seen(&self) -> u64 {
-        u64::try_from(self.items.len()).unwrap_or(u64::MAX)
+        u64::try_from(self.keys.len()).unwrap_or(u64::MAX)
     }
 }
 
@@ -386,6 +412,32 @@ mod tests {
         pages.feed(Page::new(vec![3], Next::End)).unwrap();
         assert!(pages.is_done());
         assert_eq!(pages.finish().unwrap().get(), &[1, 2, 3]);
+    }
+
+    #[test]
+    fn r42_what_is_handed_on_is_judged_alike_and_never_claimed_to_be_kept() {
+        let mut taken = Vec::new();
+        let mut pages = collector();
+        pages
+            .feed_into(Page::new(vec![1, 2], token("a")), |item| taken.push(item))
+            .unwrap();
+        let mut doubled = pages.clone();
+        assert!(
+            doubled
+                .feed_into(Page::new(vec![2], Next::End), |_| panic!("it came twice"))
+                .is_err()
+        );
+        assert!(doubled.judge().is_err());
+        pages
+            .feed_into(Page::new(vec![3], Next::End), |item| taken.push(item))
+            .unwrap();
+        assert_eq!((taken.as_slice(), pages.len()), (&[1, 2, 3][..], 3));
+        let kept = pages.clone();
+        assert!(pages.judge().is_ok());
+        assert!(
+            kept.finish().is_err(),
+            "what was handed on is not a whole list of nothing"
+        );
     }
 
     #[test]

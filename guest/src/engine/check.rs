@@ -8,6 +8,7 @@ use crate::engine::answers::{Finding, Severity};
 use crate::engine::observe::{Observed, Scope, SourceHalf};
 use crate::engine::source::{Directory, SourceDirectory};
 use crate::failure::{Failure, FailureKind};
+use crate::names::Names;
 use crate::plan::eligibility::{self, Standing};
 use crate::plan::model::{Resolution, Sight, SourceView, TargetRules};
 use crate::settings::Settings;
@@ -130,7 +131,10 @@ async fn check_groups<S: SourceDirectory, T: TargetDirectory>(
     directory: Directory,
     findings: &mut Vec<Finding>,
 ) -> Result<(), Failure> {
-    let half = match session.observe_source(directory, &Scope::Everything).await {
+    let half = match session
+        .observe_source(directory, &Scope::Everything, Names::new())
+        .await
+    {
         Ok(half) => half,
         Err(failure) => {
             findings.push(from_source(session, failure)?);

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::errors::{Classified, Meaning, classify};
 use super::request::{BATCH, ROOT, Request};
 use super::types::{BatchAnswer, BatchPart, BatchPartAnswer, BatchRequest, Page};
-use crate::complete::{self, Collector, Complete, Next, Shortfall};
+use crate::complete::{self, Collector, Complete, Incomplete, Next, Shortfall};
 use crate::environment::Environment;
 use crate::failure::{Failure, FailureKind};
 use crate::http::delay::{LONGEST_MS, parse_retry_after};
@@ -307,6 +307,24 @@ impl<'a> Graph<'a> {
         first: Outcome,
         key: fn(&T) -> String,
     ) -> Result<Complete<Vec<T>>, Shortfall<T>> {
+        let mut seen = Vec::new();
+        match self.list_into(what, first, key, |item| seen.push(item)).await {
+            Ok(whole) => Ok(whole.map(|()| seen)),
+            Err(reason) => Err(Shortfall { seen, reason }),
+        }
+    }
+
+    /// The same for a list that is too long to be kept as it comes: each item is handed on, once.
+    ///
+    /// # Errors
+    /// Why it is not proven whole.
+    pub async fn list_into<T: DeserializeOwned>(
+        &self,
+        what: String,
+        first: Outcome,
+        key: fn(&T) -> String,
+        mut take: impl FnMut(T),
+    ) -> Result<Complete<()>, Incomplete> {
         let mut collector = Collector::new(what.clone(), key);
         let mut page: Result<Page<T>, Failure> = first.and_then(|reply| reply.read(&what));
         loop {
@@ -314,12 +332,12 @@ impl<'a> Graph<'a> {
                 Ok(page) => {
                     let next = page.next_link.map_or(Next::End, Next::Token);
                     // The collector keeps the fault and tells it at the end.
-                    let _ = collector.feed(complete::Page::new(page.value, next));
+                    let _ = collector.feed_into(complete::Page::new(page.value, next), &mut take);
                 }
                 Err(failure) => collector.fail(failure.to_string()),
             }
             let Some(link) = collector.next_token().map(str::to_owned) else {
-                return collector.finish();
+                return collector.judge();
             };
             page = self.next_page(&link).await;
         }

@@ -1,6 +1,7 @@
 //! Reading Entra: finding users (R31), finding groups (R20 to R28, R51), listing members (R39, R42).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::errors::Meaning;
 use super::graph::{Graph, Outcome};
@@ -9,6 +10,7 @@ use super::takeover::{judge, judge_own};
 use super::types::{DirectoryObject, Group, User};
 use crate::failure::{Failure, FailureKind};
 use crate::http::{as_they_come, together};
+use crate::names::{Name, Names};
 use crate::plan::model::{
     MemberKind, ObservedMember, Principal, Reading, Resolution, Role, Sight, SourceUser,
 };
@@ -19,6 +21,9 @@ use crate::target::Wanted;
 /// Above this many people to be found by address, all users are listed instead: a page of 999 costs what one
 /// look-up costs.
 const LIST_ABOVE: usize = 100;
+
+/// People asked for by ID whose answers are held at once.
+const READ_AT_ONCE: usize = 1_000;
 
 /// The longest display name that Graph takes, in characters.
 const LONGEST_NAME: usize = 256;
@@ -56,19 +61,11 @@ pub async fn resolve(
         }
     }
 
-    let mut known: BTreeMap<String, Principal> = BTreeMap::new();
+    let mut known = Listing::default();
     if by_address.len() > LIST_ABOVE {
-        let listing = list_users(graph).await?;
-        for user in &listing.users {
-            known.insert(user.id.clone(), principal(user));
-        }
-        let index = index(&listing.users);
+        known = list_users(graph).await?;
         for (user, address) in &by_address {
-            let found = index.get(&folded(address)).map(Vec::as_slice).unwrap_or_default();
-            answer.insert(
-                user.id.clone(),
-                judge_listed(address, found, listing.gap.as_deref()),
-            );
+            answer.insert(user.id.clone(), known.judge(address));
         }
     } else {
         let requests: Vec<Request> = by_address
@@ -81,65 +78,146 @@ pub async fn resolve(
         }
     }
 
-    // What a complete list shows exists; what it does not show is asked for by ID, since lists lag behind.
-    let unseen: Vec<&(&SourceUser, ObjectId)> = by_id
-        .iter()
-        .filter(|(_, id)| !known.contains_key(id.as_str()))
-        .collect();
-    let requests: Vec<Request> = unseen.iter().map(|(_, id)| Request::User(id.clone())).collect();
-    for ((user, id), outcome) in unseen.into_iter().zip(graph.read(&requests).await) {
-        let resolution = match found::<User>(outcome, "/users/{id}") {
-            Ok(Some(found)) if found.id.eq_ignore_ascii_case(id.as_str()) => {
-                Resolution::Resolved(principal(&found))
+    let mut unseen: Vec<(&SourceUser, ObjectId)> = Vec::new();
+    for (user, id) in by_id {
+        match known.with_id(id.as_str()) {
+            Some(principal) => {
+                answer.insert(user.id.clone(), Resolution::Resolved(principal));
             }
-            Ok(_) => Resolution::Unknown {
-                sought: format!("object ID {}", id.as_str()),
-            },
-            Err(failure) if stops_the_run(&failure) => return Err(failure),
-            Err(failure) => Resolution::Unproven {
-                reason: failure.to_string(),
-            },
-        };
-        answer.insert(user.id.clone(), resolution);
+            // What a complete list shows exists; what it does not show is asked for by ID, since lists lag behind.
+            None => unseen.push((user, id)),
+        }
     }
-    for (user, id) in &by_id {
-        if let Some(principal) = known.get(id.as_str()) {
-            answer.insert(user.id.clone(), Resolution::Resolved(principal.clone()));
+    drop(known);
+    for asked in unseen.chunks(READ_AT_ONCE) {
+        let requests: Vec<Request> = asked.iter().map(|(_, id)| Request::User(id.clone())).collect();
+        for ((user, id), outcome) in asked.iter().zip(graph.read(&requests).await) {
+            let resolution = match found::<User>(outcome, "/users/{id}") {
+                Ok(Some(found)) if found.id.eq_ignore_ascii_case(id.as_str()) => {
+                    Resolution::Resolved(principal(&found))
+                }
+                Ok(_) => Resolution::Unknown {
+                    sought: format!("object ID {}", id.as_str()),
+                },
+                Err(failure) if stops_the_run(&failure) => return Err(failure),
+                Err(failure) => Resolution::Unproven {
+                    reason: failure.to_string(),
+                },
+            };
+            answer.insert(user.id.clone(), resolution);
         }
     }
     Ok(answer)
 }
 
-/// All users, and why that is not all of them, where it is not proven.
+/// Users that a list showed, in numbers: a tenant can have many.
+#[derive(Default)]
 struct Listing {
-    users: Vec<User>,
+    names: Names,
+    /// Object ID -> address.
+    ids: HashMap<Name, Name>,
+    /// Folded address -> who has it; where several do, the first.
+    by_address: HashMap<Name, Account>,
+    /// Folded address -> who has it too.
+    others: BTreeMap<Name, Vec<Account>>,
+    /// Why that is not all of them, where it is not proven.
     gap: Option<String>,
+}
+
+#[derive(Clone, Copy)]
+struct Account {
+    id: Name,
+    address: Name,
+}
+
+impl Listing {
+    /// Takes in a user, under each address once.
+    fn take(&mut self, user: &User) {
+        let account = Account {
+            id: self.names.keep(&user.id),
+            address: self.names.keep(user.address()),
+        };
+        self.ids.insert(account.id, account.address);
+        let addresses: BTreeSet<String> = [&user.user_principal_name, &user.mail]
+            .into_iter()
+            .flatten()
+            .map(|address| folded(address))
+            .filter(|address| !address.is_empty())
+            .collect();
+        for address in addresses {
+            let address = self.names.keep(&address);
+            match self.by_address.entry(address) {
+                Entry::Vacant(free) => {
+                    free.insert(account);
+                }
+                Entry::Occupied(_) => self.others.entry(address).or_default().push(account),
+            }
+        }
+    }
+
+    fn principal(&self, account: Account) -> Principal {
+        Principal {
+            id: self.names.owned(account.id),
+            address: self.names.owned(account.address),
+        }
+    }
+
+    fn with_id(&self, id: &str) -> Option<Principal> {
+        let id = self.names.find(id)?;
+        let address = *self.ids.get(&id)?;
+        Some(self.principal(Account { id, address }))
+    }
+
+    /// Judges what the list shows for an address. A list with a gap proves neither that nobody has the address nor that
+    /// only one has it.
+    fn judge(&self, address: &str) -> Resolution {
+        let folded = self.names.find(&folded(address));
+        let first = folded.and_then(|folded| self.by_address.get(&folded));
+        let others = folded.and_then(|folded| self.others.get(&folded));
+        match (first, others, &self.gap) {
+            (first, Some(others), _) => Resolution::Ambiguous {
+                candidates: first
+                    .into_iter()
+                    .chain(others)
+                    .map(|account| self.principal(*account))
+                    .collect(),
+            },
+            (_, None, Some(reason)) => Resolution::Unproven {
+                reason: reason.clone(),
+            },
+            (Some(only), None, None) => Resolution::Resolved(self.principal(*only)),
+            (None, None, None) => Resolution::Unknown {
+                sought: address.to_owned(),
+            },
+        }
+    }
 }
 
 async fn list_users(graph: &Graph<'_>) -> Result<Listing, Failure> {
     let first = graph.read(&[Request::Users]).await.pop();
     let Some(first) = first else {
         return Ok(Listing {
-            users: Vec::new(),
             gap: Some("users were not read".to_owned()),
+            ..Listing::default()
         });
     };
     check_access(&first)?;
-    Ok(
-        match graph
-            .list("users".to_owned(), first, |user: &User| user.id.clone())
-            .await
-        {
-            Ok(whole) => Listing {
-                users: whole.get().clone(),
-                gap: None,
-            },
-            Err(short) => Listing {
-                gap: Some(short.reason.to_string()),
-                users: short.seen,
-            },
-        },
-    )
+    Ok(listed(graph, "users".to_owned(), first).await)
+}
+
+/// Reads a list of users to its end.
+async fn listed(graph: &Graph<'_>, what: String, first: Outcome) -> Listing {
+    let mut listing = Listing::default();
+    let judged = graph
+        .list_into(
+            what,
+            first,
+            |user: &User| user.id.clone(),
+            |user| listing.take(&user),
+        )
+        .await;
+    listing.gap = judged.err().map(|reason| reason.to_string());
+    listing
 }
 
 /// Ends the run where the first answer shows that going on is no use (R7).
@@ -170,50 +248,10 @@ fn principal(user: &User) -> Principal {
     }
 }
 
-/// Users by each of their addresses; a user whose two addresses are the same counts once.
-fn index(users: &[User]) -> BTreeMap<String, Vec<Principal>> {
-    let mut index: BTreeMap<String, Vec<Principal>> = BTreeMap::new();
-    for user in users {
-        let addresses: BTreeSet<String> = [&user.user_principal_name, &user.mail]
-            .into_iter()
-            .flatten()
-            .map(|address| folded(address))
-            .filter(|address| !address.is_empty())
-            .collect();
-        for address in addresses {
-            index.entry(address).or_default().push(principal(user));
-        }
-    }
-    index
-}
-
-/// Judges what a list shows for an address. A list with a gap proves neither that nobody has the address nor that
-/// only one has it.
-fn judge_listed(address: &str, found: &[Principal], gap: Option<&str>) -> Resolution {
-    match (found, gap) {
-        ([_, _, ..], _) => Resolution::Ambiguous {
-            candidates: found.to_vec(),
-        },
-        (_, Some(reason)) => Resolution::Unproven {
-            reason: reason.to_owned(),
-        },
-        ([only], None) => Resolution::Resolved(only.clone()),
-        ([], None) => Resolution::Unknown {
-            sought: address.to_owned(),
-        },
-    }
-}
-
 async fn judge_filtered(graph: &Graph<'_>, address: &str, outcome: Outcome) -> Result<Resolution, Failure> {
     check_access(&outcome)?;
     let what = format!("users with the address {address}");
-    let (users, gap) = match graph.list(what, outcome, |user: &User| user.id.clone()).await {
-        Ok(whole) => (whole.get().clone(), None),
-        Err(short) => (short.seen, Some(short.reason.to_string())),
-    };
-    let index = index(&users);
-    let found = index.get(&folded(address)).map(Vec::as_slice).unwrap_or_default();
-    Ok(judge_listed(address, found, gap.as_deref()))
+    Ok(listed(graph, what, outcome).await.judge(address))
 }
 
 /// Finds the targets of source groups.

@@ -9,46 +9,77 @@ use super::{Google, batch, errors, path};
 use crate::complete::{Collector, Next, Page};
 use crate::failure::{Failure, FailureKind};
 use crate::http::Call;
+use crate::names::{Name, Names};
 use crate::plan::model::{Principal, Resolution, SourceUser};
 
 /// The directory's users, as far as they could be read.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct People {
-    /// Canonical address -> who has it. More than one is possible while addresses move.
-    by_address: HashMap<String, BTreeSet<Principal>>,
-    ids: HashSet<String>,
+    names: Names,
+    /// Canonical address -> who has it; where several do, the first that came.
+    by_address: HashMap<Name, Account>,
+    /// Canonical address -> all who have it, where several do, which is possible while addresses move.
+    shared: BTreeMap<Name, BTreeSet<Principal>>,
+    ids: HashSet<Name>,
     /// Domains of all addresses, lower case.
     pub domains: BTreeSet<String>,
     /// Why the list is not whole; none where it is.
     pub shortfall: Option<String>,
 }
 
+/// A user, in numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Account {
+    id: Name,
+    primary: Name,
+}
+
 impl People {
-    fn new(records: &[UserRecord], shortfall: Option<String>) -> Self {
-        let mut people = Self {
-            by_address: HashMap::new(),
-            ids: HashSet::new(),
-            domains: BTreeSet::new(),
-            shortfall,
+    fn take(&mut self, record: &UserRecord) {
+        let account = Account {
+            id: self.names.keep(&record.id),
+            primary: self.names.keep(&record.primary),
         };
-        for record in records {
-            let principal = principal(record);
-            people.ids.insert(record.id.clone());
-            for address in record.addresses() {
-                people.domains.extend(domain(address));
-                people
-                    .by_address
-                    .entry(canonical(address))
-                    .or_default()
-                    .insert(principal.clone());
+        self.ids.insert(account.id);
+        for address in record.addresses() {
+            if let Some(domain) = domain(address)
+                && !self.domains.contains(&domain)
+            {
+                self.domains.insert(domain);
+            }
+            let address = self.names.keep(&canonical(address));
+            let first = *self.by_address.entry(address).or_insert(account);
+            if first != account {
+                let first = self.principal(first);
+                let all = self.shared.entry(address).or_default();
+                all.insert(first);
+                all.insert(principal(record));
             }
         }
-        people
+    }
+
+    fn principal(&self, account: Account) -> Principal {
+        Principal {
+            id: self.names.owned(account.id),
+            address: self.names.owned(account.primary),
+        }
+    }
+
+    /// Who has an address, in canonical form; none where nobody in the list has it.
+    fn find(&self, address: &str) -> Option<Resolution> {
+        let address = self.names.find(address)?;
+        if let Some(several) = self.shared.get(&address) {
+            return Some(Resolution::Ambiguous {
+                candidates: several.iter().cloned().collect(),
+            });
+        }
+        let account = self.by_address.get(&address)?;
+        Some(Resolution::Resolved(self.principal(*account)))
     }
 
     /// Whether an ID is a user of the directory; none where the list is not whole and does not have it.
     pub(super) fn is_user(&self, id: &str) -> Option<bool> {
-        if self.ids.contains(id) {
+        if self.names.find(id).is_some_and(|id| self.ids.contains(&id)) {
             Some(true)
         } else {
             self.shortfall.is_none().then_some(false)
@@ -81,6 +112,7 @@ impl Google<'_> {
 
     async fn read_people(&self) -> Result<People, Failure> {
         let mut collector = Collector::new("the directory's users", |user: &UserRecord| user.id.clone());
+        let mut people = People::default();
         let mut token: Option<String> = None;
         while !collector.is_done() {
             let mut call = Call::get(&path(&["users"]))
@@ -107,15 +139,14 @@ impl Google<'_> {
                 None => Next::End,
             };
             // A fault stays in the collector and comes out at the end.
-            let _ = collector.feed(Page::new(page.users.unwrap_or_default(), next));
+            let page = Page::new(page.users.unwrap_or_default(), next);
+            let _ = collector.feed_into(page, |record| people.take(&record));
             token = collector.next_token().map(str::to_owned);
             let progress = self.client.environment().progress;
             progress.report("target-users", collector.len() as u64, None, "");
         }
-        Ok(match collector.finish() {
-            Ok(whole) => People::new(whole.get(), None),
-            Err(shortfall) => People::new(&shortfall.seen, Some(shortfall.reason.to_string())),
-        })
+        people.shortfall = collector.judge().err().map(|reason| reason.to_string());
+        Ok(people)
     }
 
     pub(super) async fn resolve_users(
@@ -130,9 +161,9 @@ impl Google<'_> {
                 resolutions.insert(user.id.clone(), Resolution::NoAddress);
                 continue;
             };
-            match people.by_address.get(&canonical(email)) {
+            match people.find(&canonical(email)) {
                 Some(found) => {
-                    resolutions.insert(user.id.clone(), of(found));
+                    resolutions.insert(user.id.clone(), found);
                 }
                 None if people.shortfall.is_some() => unseen.push((user.id.as_str(), email.trim())),
                 None => {
@@ -169,16 +200,6 @@ impl Google<'_> {
             resolutions.insert((*id).to_owned(), resolution);
         }
         Ok(resolutions)
-    }
-}
-
-fn of(found: &BTreeSet<Principal>) -> Resolution {
-    let mut found = found.iter().cloned();
-    match (found.next(), found.next()) {
-        (Some(only), None) => Resolution::Resolved(only),
-        (first, second) => Resolution::Ambiguous {
-            candidates: first.into_iter().chain(second).chain(found).collect(),
-        },
     }
 }
 

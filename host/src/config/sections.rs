@@ -134,7 +134,7 @@ impl Default for RecordingSection {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RunLimits {
-    /// Memory of the component, in MiB.
+    /// Memory of the component, in MiB. The default is enough for 100,000 people in 5,000 groups with 500,000 memberships.
     #[schemars(range(min = 16, max = 4_096))]
     pub memory_mib: u32,
     /// Seconds that the component may compute; waiting does not count.
@@ -171,7 +171,7 @@ pub struct RunLimits {
 impl Default for RunLimits {
     fn default() -> Self {
         Self {
-            memory_mib: 64,
+            memory_mib: 128,
             cpu_seconds: 300,
             wall_seconds: 3_600,
             requests: 1_000_000,

@@ -30,7 +30,8 @@ pub struct RunLimits {
 impl Default for RunLimits {
     fn default() -> Self {
         Self {
-            memory_bytes: 64 << 20,
+            // A directory of 100,000 people and 500,000 memberships is planned within it.
+            memory_bytes: 128 << 20,
             table_elements: 100_000,
             instances: 10,
             cpu: Duration::from_secs(300),

@@ -18,12 +18,12 @@ use crate::complete::Complete;
 use crate::engine::Session;
 use crate::engine::source::SourceDirectory;
 use crate::failure::Failure;
-use crate::ledger::Binding;
-use crate::names::Name;
+use crate::ledger::{Binding, Provenance};
+use crate::names::{Name, Names};
 use crate::plan::SecondReads;
 use crate::plan::model::{
-    GroupView, ObservedMember, Reading, Resolution, Sight, SourceUser, SourceView, TargetRules, TargetView,
-    TextLimits, World,
+    GroupView, ObservedMember, Reading, Resolution, Sight, SourceUser, SourceView, TargetGroup, TargetRules,
+    TargetView, TextLimits, World,
 };
 use crate::target::TargetDirectory;
 
@@ -54,7 +54,7 @@ pub(crate) struct Observed {
     sights: BTreeMap<String, Sight>,
     /// By target ID.
     members: BTreeMap<String, Reading<Members>>,
-    /// The ledger's memberships, by source group ID.
+    /// The ledger's memberships, by source group ID; ascending by [`Row::key`].
     rows: BTreeMap<String, Vec<Row>>,
     /// The users whom a second whole read of the source does not list either, by source group ID.
     absent_again: BTreeMap<String, Complete<Vec<Name>>>,
@@ -79,8 +79,16 @@ impl<S: SourceDirectory, T: TargetDirectory> Session<'_, S, T> {
     /// A failure that ends the run: the directory is missing or of another kind, a credential is refused, the host
     /// said no, or a list that everything hangs on could not be read at all.
     pub(crate) async fn observe(&self, scope: &Scope) -> Result<Observed, Failure> {
+        self.observe_beside(Names::new(), scope).await
+    }
+
+    /// The same for somebody who keeps texts already: the reading's come beside them.
+    ///
+    /// # Errors
+    /// As [`Self::observe`].
+    pub(crate) async fn observe_beside(&self, names: Names, scope: &Scope) -> Result<Observed, Failure> {
         let directory = self.read_directory().await?;
-        let half = self.observe_source(directory, scope).await?;
+        let half = self.observe_source(directory, scope, names).await?;
         self.observe_target(half, true).await
     }
 }
@@ -139,6 +147,37 @@ impl Observed {
             .in_order(names)
             .into_iter()
             .filter_map(|user| Some((people.user(user, names)?, people.resolution(user, names))))
+    }
+
+    /// The texts of the reading.
+    pub(crate) fn names(&self) -> &Names {
+        &self.half.names
+    }
+
+    /// The ledger's bindings, of the groups that were read and of all others.
+    pub(crate) fn bindings(&self) -> &BTreeMap<String, Binding> {
+        &self.half.side.bindings
+    }
+
+    /// The target groups that were found.
+    pub(crate) fn targets(&self) -> impl Iterator<Item = &TargetGroup> {
+        self.sights.values().filter_map(|sight| match sight {
+            Sight::Bound(group) | Sight::Takeover(group) => Some(group),
+            _ => None,
+        })
+    }
+
+    /// The members of a target; none where they were not read.
+    pub(crate) fn members(&self, target: &str) -> Option<&Reading<Members>> {
+        self.members.get(target)
+    }
+
+    /// Where a membership comes from, by the ledger as it was read.
+    pub(crate) fn provenance(&self, group: &str, target: &str, principal: Name) -> Option<Provenance> {
+        let rows = self.rows.get(group)?;
+        let key = (self.half.names.find(target)?, principal);
+        let index = rows.binary_search_by_key(&key, Row::key).ok()?;
+        rows.get(index).map(|row| row.provenance)
     }
 
     /// Keeps what must be read again for a group.

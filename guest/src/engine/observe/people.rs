@@ -183,6 +183,11 @@ impl Member {
         self.account.id
     }
 
+    /// As what.
+    pub(crate) fn role(&self) -> Role {
+        self.role
+    }
+
     /// The member as the planner sees it.
     fn fat(self, names: &Names) -> ObservedMember {
         ObservedMember {
@@ -262,6 +267,11 @@ impl Row {
             user: membership.user.as_deref().map(|user| names.keep(user)),
             address: names.keep(&membership.address),
         }
+    }
+
+    /// What tells the memberships of a source group apart: target and principal.
+    pub(crate) fn key(&self) -> (Name, Name) {
+        (self.target, self.principal)
     }
 
     /// The membership as the ledger has it.

@@ -101,9 +101,9 @@ impl<S: SourceDirectory, T: TargetDirectory> Session<'_, S, T> {
         &self,
         directory: Directory,
         scope: &Scope,
+        mut names: Names,
     ) -> Result<SourceHalf, Failure> {
         let side = self.read_source_side(directory, scope).await?;
-        let mut names = Names::new();
         let users = self.read_members(&side, &mut names).await?;
         let mut needed: Vec<Name> = users
             .values()

@@ -172,13 +172,30 @@ impl<S: SourceDirectory, T: TargetDirectory> Session<'_, S, T> {
         }
         self.progress("reading-target", 0, Some(targets.len()), "members of groups");
         let targets: Vec<String> = targets.into_iter().collect();
-        let (names, members) = (&mut observed.half.names, &mut observed.members);
+        self.read_members_of(observed, &targets).await;
+    }
+
+    /// Reads the members of targets; they take the place of what was read of these targets before.
+    pub(crate) async fn read_members_of(&self, observed: &mut Observed, targets: &[String]) {
+        let members = self.members_now(observed, targets).await;
+        observed.members.extend(members);
+    }
+
+    /// The members of targets as they are now; what was read before stays beside it.
+    pub(crate) async fn members_now(
+        &self,
+        observed: &mut Observed,
+        targets: &[String],
+    ) -> BTreeMap<String, Reading<Members>> {
+        let names = &mut observed.half.names;
+        let mut members = BTreeMap::new();
         self.target
-            .members(&targets, &mut |target, reading| {
+            .members(targets, &mut |target, reading| {
                 let kept = reading.map(|list| Members::keep(&list, names));
                 members.insert(target.to_owned(), kept);
             })
             .await;
+        members
     }
 
     fn read_ledger(&self, observed: &mut Observed) -> Result<(), Failure> {
@@ -186,7 +203,8 @@ impl<S: SourceDirectory, T: TargetDirectory> Session<'_, S, T> {
         for id in half.side.groups.keys() {
             if half.side.bindings.contains_key(id) {
                 let rows = self.environment.ledger.memberships(id)?;
-                let rows: Vec<Row> = rows.iter().map(|row| Row::keep(row, &mut half.names)).collect();
+                let mut rows: Vec<Row> = rows.iter().map(|row| Row::keep(row, &mut half.names)).collect();
+                rows.sort_unstable_by_key(Row::key);
                 observed.rows.insert(id.clone(), rows);
             }
         }
