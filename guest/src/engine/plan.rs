@@ -21,12 +21,15 @@ pub async fn plan<S: SourceDirectory, T: TargetDirectory>(
     let (observed, verdict) = judge(session, &Scope::Everything).await?;
     let mut summary = PlanSummary::default();
     for (done, id) in observed.ids().enumerate() {
-        if let Some(Excerpt { world, view }) = observed.excerpt(id) {
-            let part = verdict.part(&view, &world);
-            session.environment.plan_sink.put(&part.to_bytes())?;
-            session.progress("planning", done + 1, Some(observed.len()), &part.group.name);
-            count(&mut summary, &part);
-        }
+        let Some(excerpt) = observed.excerpt(id) else {
+            continue;
+        };
+        let part = verdict.part(&excerpt.view, &excerpt.world);
+        // What a large group was planned from makes room for its bytes.
+        drop(excerpt);
+        session.environment.plan_sink.put(&part.to_bytes())?;
+        session.progress("planning", done + 1, Some(observed.len()), &part.group.name);
+        count(&mut summary, &part);
     }
     Ok(summary)
 }

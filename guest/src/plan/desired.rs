@@ -1,5 +1,6 @@
 //! Who should be a member: the source's users as principals of the target (R5, R31, R49).
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ledger::Provenance;
@@ -10,31 +11,34 @@ use super::part::{Reason, Waiting};
 
 /// A principal that should be a member.
 #[derive(Debug, Clone)]
-pub(super) struct Person {
+pub(super) struct Person<'a> {
     /// Who.
-    pub principal: Principal,
-    /// The source users that it stands for, ascending; more than one where two resolve to the same principal.
-    pub users: BTreeSet<String>,
+    pub principal: &'a Principal,
+    /// The source user that it is recorded under: of several the first.
+    pub user: &'a str,
+    /// The other source users that it stands for, ascending: two can resolve to the same principal.
+    pub others: Vec<&'a str>,
 }
 
-impl Person {
-    /// The source user that it is recorded under.
-    pub fn user(&self) -> &str {
-        self.users.first().map_or("", String::as_str)
+impl Person<'_> {
+    /// Whether it stands for a source user.
+    pub fn is(&self, user: &str) -> bool {
+        self.user == user || self.others.contains(&user)
     }
 }
 
-/// Who should be a member of one group.
+/// Who should be a member of one group; in the texts of the world and the view, since a group can have a hundred thousand
+/// members.
 #[derive(Debug, Default)]
-pub(super) struct Desired {
+pub(super) struct Desired<'a> {
     /// Principals by ID.
-    pub people: BTreeMap<String, Person>,
+    pub people: BTreeMap<&'a str, Person<'a>>,
     /// Source users in the group that resolved: user -> principal ID.
-    pub resolved: BTreeMap<String, String>,
+    pub resolved: BTreeMap<&'a str, &'a str>,
     /// Principals that the ledger holds for users who are in the group but do not resolve now: they stay.
-    pub kept: BTreeSet<String>,
+    pub kept: BTreeSet<&'a str>,
     /// Principals that an ambiguous user may be.
-    pub perhaps: BTreeSet<String>,
+    pub perhaps: BTreeSet<&'a str>,
     /// Why it is not proven who everybody in the group is.
     pub unproven: Option<String>,
     /// People who are wanted but cannot be exported now.
@@ -49,7 +53,7 @@ pub(super) fn is_suspended_away(world: &World, settings: &Settings, user: &str) 
 }
 
 /// Who should be a member.
-pub(super) fn desired(view: &GroupView, world: &World, settings: &Settings) -> Desired {
+pub(super) fn desired<'a>(view: &'a GroupView, world: &'a World, settings: &Settings) -> Desired<'a> {
     let mut desired = Desired::default();
     for user in view.source.users.seen() {
         if view.source.deleted_users.contains(user) || is_suspended_away(world, settings, user) {
@@ -57,16 +61,18 @@ pub(super) fn desired(view: &GroupView, world: &World, settings: &Settings) -> D
         }
         match world.resolutions.get(user) {
             Some(Resolution::Resolved(principal)) => {
-                desired.resolved.insert(user.clone(), principal.id.clone());
-                desired
-                    .people
-                    .entry(principal.id.clone())
-                    .or_insert_with(|| Person {
-                        principal: principal.clone(),
-                        users: BTreeSet::new(),
-                    })
-                    .users
-                    .insert(user.clone());
+                desired.resolved.insert(user, &principal.id);
+                // Users come in ascending order: the first stays the first.
+                match desired.people.entry(&principal.id) {
+                    Entry::Vacant(free) => {
+                        free.insert(Person {
+                            principal,
+                            user,
+                            others: Vec::new(),
+                        });
+                    }
+                    Entry::Occupied(mut known) => known.get_mut().others.push(user),
+                }
             }
             unresolved => {
                 desired.kept.extend(
@@ -74,7 +80,7 @@ pub(super) fn desired(view: &GroupView, world: &World, settings: &Settings) -> D
                         .iter()
                         .filter(|row| row.provenance != Provenance::Foreign)
                         .filter(|row| row.user.as_deref() == Some(user))
-                        .map(|row| row.principal.clone()),
+                        .map(|row| row.principal.as_str()),
                 );
                 let reason = why_waiting(unresolved, &mut desired);
                 desired.waiting.push(Waiting {
@@ -85,8 +91,9 @@ pub(super) fn desired(view: &GroupView, world: &World, settings: &Settings) -> D
             }
         }
     }
-    for person in desired.people.values().filter(|person| person.users.len() > 1) {
-        let names: Vec<String> = person.users.iter().map(|user| label(world, user)).collect();
+    for person in desired.people.values().filter(|person| !person.others.is_empty()) {
+        let users = std::iter::once(&person.user).chain(&person.others);
+        let names: Vec<String> = users.map(|user| label(world, user)).collect();
         desired.warnings.push(Reason::new(
             "shared-address",
             format!(
@@ -107,7 +114,7 @@ pub(super) fn label(world: &World, user: &str) -> String {
     )
 }
 
-fn why_waiting(resolution: Option<&Resolution>, desired: &mut Desired) -> Reason {
+fn why_waiting<'a>(resolution: Option<&'a Resolution>, desired: &mut Desired<'a>) -> Reason {
     match resolution {
         Some(Resolution::Unknown { sought }) => Reason::new(
             "awaiting-user",
@@ -116,7 +123,7 @@ fn why_waiting(resolution: Option<&Resolution>, desired: &mut Desired) -> Reason
         Some(Resolution::Ambiguous { candidates }) => {
             desired
                 .perhaps
-                .extend(candidates.iter().map(|candidate| candidate.id.clone()));
+                .extend(candidates.iter().map(|candidate| candidate.id.as_str()));
             let mut addresses: Vec<&str> = candidates.iter().map(|c| c.address.as_str()).collect();
             addresses.sort_unstable();
             Reason::new(

@@ -350,14 +350,20 @@ impl Draft<'_> {
         if id.is_none() {
             merged.frozen.remove("target-incomplete");
         }
-        let arrived = arrived(members.seen(), &merged);
         let mut moving_from = course.moving_from.clone();
-        for old in course.moving_from.keys() {
-            let moved = moving::leave(group, old, self.view.target.moving_from.get(old), &arrived);
-            if moved.over {
-                moving_from.remove(old);
+        let mut departed = Vec::new();
+        if !moving_from.is_empty() {
+            let arrived = arrived(members.seen(), &merged.operations);
+            for old in course.moving_from.keys() {
+                let moved = moving::leave(group, old, self.view.target.moving_from.get(old), &arrived);
+                if moved.over {
+                    moving_from.remove(old);
+                }
+                departed.push(moved.merged);
             }
-            merged.absorb(moved.merged);
+        }
+        for moved in departed {
+            merged.absorb(moved);
         }
         self.part.waiting = desired.waiting;
         self.part.warnings.extend(desired.warnings);
@@ -368,7 +374,12 @@ impl Draft<'_> {
     }
 
     fn take(&mut self, merged: Merged) {
-        self.part.operations.extend(merged.operations);
+        if self.part.operations.is_empty() {
+            // Of a large group this is not copied.
+            self.part.operations = merged.operations;
+        } else {
+            self.part.operations.extend(merged.operations);
+        }
         self.part.held.extend(merged.held);
         self.part.notes.extend(merged.notes);
         self.part.foreign.extend(merged.foreign);
@@ -445,10 +456,10 @@ impl Draft<'_> {
 }
 
 /// Principals that the new target holds or gets.
-fn arrived(members: &[ObservedMember], merged: &Merged) -> BTreeSet<String> {
-    let present = members.iter().map(|member| member.principal.id.clone());
-    let coming = merged.operations.iter().filter_map(|operation| match operation {
-        Operation::AddMember { principal, .. } => Some(principal.clone()),
+fn arrived<'a>(members: &'a [ObservedMember], operations: &'a [Operation]) -> BTreeSet<&'a str> {
+    let present = members.iter().map(|member| member.principal.id.as_str());
+    let coming = operations.iter().filter_map(|operation| match operation {
+        Operation::AddMember { principal, .. } => Some(principal.as_str()),
         _ => None,
     });
     present.chain(coming).collect()

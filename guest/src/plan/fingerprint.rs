@@ -14,21 +14,26 @@ use super::address;
 use super::desired::desired;
 use super::eligibility;
 use super::merge::role;
-use super::model::{GroupView, ObservedMember, Reading, Sight, SourceGroup, TargetGroup, TargetRules, World};
+use super::model::{
+    GroupView, ObservedMember, Reading, Role, Sight, SourceGroup, TargetGroup, TargetRules, World,
+};
 use super::part::{GroupRef, GroupState, Operation, Part, RemovalReason, TargetHow, sha256_hex};
 
 /// What the hash is taken of.
 #[derive(Serialize)]
-struct Basis {
+struct Basis<'a> {
     version: u32,
     source: Option<SourceBasis>,
     /// Whether the reads that removals need are complete; true where there are none.
     proven: bool,
-    desired: Option<BTreeSet<String>>,
+    desired: Option<BTreeSet<&'a str>>,
     target: TargetBasis,
     /// Members (ID, role) by target; none where they were not read completely.
-    members: BTreeMap<String, Option<BTreeSet<(String, String)>>>,
+    members: BTreeMap<&'a str, Option<Roles<'a>>>,
 }
+
+/// Members (ID, role).
+type Roles<'a> = BTreeSet<(&'a str, &'a str)>;
 
 #[derive(Serialize)]
 struct SourceBasis {
@@ -102,8 +107,8 @@ fn is_proven(view: &GroupView, part: &Part) -> bool {
 }
 
 /// Who is wanted. Of a list that fell short only those whom the part adds: what else is seen of it is chance.
-fn wanted(view: &GroupView, world: &World, settings: &Settings, part: &Part) -> BTreeSet<String> {
-    let people: BTreeSet<String> = desired(view, world, settings).people.into_keys().collect();
+fn wanted<'a>(view: &'a GroupView, world: &'a World, settings: &Settings, part: &Part) -> BTreeSet<&'a str> {
+    let people: BTreeSet<&str> = desired(view, world, settings).people.into_keys().collect();
     if view.source.users.complete().is_some() {
         return people;
     }
@@ -111,7 +116,7 @@ fn wanted(view: &GroupView, world: &World, settings: &Settings, part: &Part) -> 
     people
         .into_iter()
         .filter(|principal| added.contains(principal))
-        .chain(["(not read completely)".to_owned()])
+        .chain(["(not read completely)"])
         .collect()
 }
 
@@ -188,11 +193,11 @@ fn attributes(part: &Part, group: &TargetGroup) -> TargetBasis {
     }
 }
 
-fn members(view: &GroupView, part: &Part) -> BTreeMap<String, Option<BTreeSet<(String, String)>>> {
+fn members<'a>(view: &'a GroupView, part: &'a Part) -> BTreeMap<&'a str, Option<Roles<'a>>> {
     let mut members = BTreeMap::new();
     let present = part.target.as_ref().and_then(|target| target.id.as_deref());
     members.insert(
-        String::new(),
+        "",
         if part
             .target
             .as_ref()
@@ -220,30 +225,34 @@ fn members(view: &GroupView, part: &Part) -> BTreeMap<String, Option<BTreeSet<(S
         // What a move leaves is judged by those it removes: the rest of the old group is left alone.
         let own = own(part, Some(old));
         let left = view.target.moving_from.get(old).and_then(|reading| {
-            let present = reading.complete()?.get();
+            let present: BTreeMap<&str, Role> = reading
+                .complete()?
+                .get()
+                .iter()
+                .map(|member| (member.principal.id.as_str(), member.role))
+                .collect();
             Some(
                 own.removals
                     .iter()
                     .map(|principal| {
-                        let now = present.iter().find(|member| member.principal.id == *principal);
-                        let role = now.map_or("member", |member| role(member.role));
-                        (principal.clone(), role.to_owned())
+                        let now = present.get(principal);
+                        (*principal, now.map_or("member", |now| role(*now)))
                     })
                     .collect(),
             )
         });
-        members.insert(old.to_owned(), left);
+        members.insert(old, left);
     }
     members
 }
 
-struct Own {
-    adds: BTreeSet<String>,
-    removals: BTreeSet<String>,
+struct Own<'a> {
+    adds: BTreeSet<&'a str>,
+    removals: BTreeSet<&'a str>,
 }
 
 /// The part's own adds and removals in one target; none: in any.
-fn own(part: &Part, target: Option<&str>) -> Own {
+fn own<'a>(part: &'a Part, target: Option<&str>) -> Own<'a> {
     let mut own = Own {
         adds: BTreeSet::new(),
         removals: BTreeSet::new(),
@@ -255,10 +264,10 @@ fn own(part: &Part, target: Option<&str>) -> Own {
     for operation in &part.operations {
         match operation {
             Operation::AddMember { group, principal, .. } if here(group) => {
-                own.adds.insert(principal.clone());
+                own.adds.insert(principal);
             }
             Operation::RemoveMember { group, principal, .. } if here(group) => {
-                own.removals.insert(principal.clone());
+                own.removals.insert(principal);
             }
             _ => {}
         }
@@ -266,22 +275,28 @@ fn own(part: &Part, target: Option<&str>) -> Own {
     own
 }
 
-fn normal(reading: &Reading<Vec<ObservedMember>>, own: &Own) -> Option<BTreeSet<(String, String)>> {
+fn normal<'a>(reading: &'a Reading<Vec<ObservedMember>>, own: &Own<'a>) -> Option<Roles<'a>> {
     let members = reading.complete()?.get();
     let mut before = before(members, own);
-    for principal in &own.removals {
-        if !members.iter().any(|member| member.principal.id == *principal) {
-            before.insert((principal.clone(), "member".to_owned()));
-        }
+    if !own.removals.is_empty() {
+        let present: BTreeSet<&str> = members
+            .iter()
+            .map(|member| member.principal.id.as_str())
+            .collect();
+        let absent = own
+            .removals
+            .iter()
+            .filter(|principal| !present.contains(*principal));
+        before.extend(absent.map(|principal| (*principal, "member")));
     }
     Some(before)
 }
 
-fn before(members: &[ObservedMember], own: &Own) -> BTreeSet<(String, String)> {
+fn before<'a>(members: &'a [ObservedMember], own: &Own<'_>) -> Roles<'a> {
     members
         .iter()
-        .filter(|member| !own.adds.contains(&member.principal.id))
-        .map(|member| (member.principal.id.clone(), role(member.role).to_owned()))
+        .filter(|member| !own.adds.contains(member.principal.id.as_str()))
+        .map(|member| (member.principal.id.as_str(), role(member.role)))
         .collect()
 }
 

@@ -3,11 +3,15 @@
 use std::collections::BTreeSet;
 
 use super::draft::Draft;
-use super::part::{GroupState, Note, Operation, Reason, RemovalReason};
+use super::part::{GroupState, Held, Note, Operation, Reason, RemovalReason};
 
 impl Draft<'_> {
     /// Whoever's way into the new group waits does not leave the old one (R15).
     pub(super) fn keep_who_has_not_arrived(&mut self) {
+        let moves = |operation: &Operation| matches!(operation, Operation::RemoveMember { why, .. } if *why == RemovalReason::Moved);
+        if !self.part.operations.iter().any(moves) {
+            return;
+        }
         let mut arrived: BTreeSet<String> = BTreeSet::new();
         for operation in &self.part.operations {
             if let Operation::AddMember { principal, .. } = operation {
@@ -35,16 +39,13 @@ impl Draft<'_> {
     /// Puts everything in its one order and settles the state.
     pub(super) fn finish(&mut self) {
         let part = &mut self.part;
+        // Stable and without copies: of a large group, keys would take as much memory as the part.
         part.operations
-            .sort_by_cached_key(|operation| (rank(operation), operation.clone()));
-        part.held.sort_by_cached_key(|held| {
-            (
-                rank(&held.operation),
-                held.operation.clone(),
-                held.reason.code.clone(),
-            )
-        });
-        part.notes.sort_by_cached_key(note_key);
+            .sort_by(|one, other| (rank(one), one).cmp(&(rank(other), other)));
+        part.held
+            .sort_by(|one, other| held_key(one).cmp(&held_key(other)));
+        part.notes
+            .sort_by(|one, other| note_key(one).cmp(&note_key(other)));
         part.waiting.sort_by(|one, other| one.user.cmp(&other.user));
         part.foreign
             .sort_by(|one, other| one.principal.cmp(&other.principal));
@@ -96,12 +97,16 @@ fn rank(operation: &Operation) -> u8 {
     }
 }
 
-fn note_key(note: &Note) -> (u8, String, String) {
+fn held_key(held: &Held) -> (u8, &Operation, &str) {
+    (rank(&held.operation), &held.operation, &held.reason.code)
+}
+
+fn note_key(note: &Note) -> (u8, &str, &str) {
     match note {
-        Note::Bind { key, .. } => (0, key.clone(), String::new()),
+        Note::Bind { key, .. } => (0, key, ""),
         Note::Record {
             target, principal, ..
-        } => (1, target.clone(), principal.clone()),
-        Note::Forget { target, principal } => (2, target.clone(), principal.clone()),
+        } => (1, target, principal),
+        Note::Forget { target, principal } => (2, target, principal),
     }
 }

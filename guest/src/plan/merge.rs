@@ -22,7 +22,7 @@ pub(super) struct Group<'a> {
     /// What happens to members that the source does not want.
     pub policy: DriftPolicy,
     /// Who should be a member.
-    pub desired: &'a Desired,
+    pub desired: &'a Desired<'a>,
     /// Principal -> the source user who resolves to it; of several the first. Empty where no policy asks for it.
     pub behind: &'a BTreeMap<&'a str, &'a str>,
 }
@@ -161,21 +161,20 @@ fn want(
     merged: &mut Merged,
 ) {
     for (principal, person) in &group.desired.people {
-        let row = rows.get(principal.as_str());
+        let row = rows.get(principal);
         let ours = row.is_some_and(|row| row.provenance != Provenance::Foreign);
-        match (observed.get(principal.as_str()), id) {
+        match (observed.get(principal), id) {
             (Some(member), Some(id)) => {
                 // Somebody else's account now stands for the same principal: the row must say whose it is.
-                let stale =
-                    row.is_some_and(|row| row.user.as_ref().is_none_or(|user| !person.users.contains(user)));
+                let stale = row.is_some_and(|row| row.user.as_ref().is_none_or(|user| !person.is(user)));
                 if !ours || stale {
                     merged.notes.push(Note::Record {
                         target: id.to_owned(),
-                        principal: principal.clone(),
+                        principal: (*principal).to_owned(),
                         provenance: row
                             .filter(|_| ours)
                             .map_or(Provenance::Adopted, |row| row.provenance),
-                        user: Some(person.user().to_owned()),
+                        user: Some(person.user.to_owned()),
                         address: member.principal.address.clone(),
                     });
                 }
@@ -184,8 +183,8 @@ fn want(
             (None, _) if ours && members.complete().is_none() => {}
             _ => merged.operations.push(Operation::AddMember {
                 group: target.clone(),
-                principal: principal.clone(),
-                user: person.user().to_owned(),
+                principal: (*principal).to_owned(),
+                user: person.user.to_owned(),
                 address: person.principal.address.clone(),
             }),
         }
@@ -201,7 +200,7 @@ fn unwanted(
     row: Option<&Membership>,
     merged: &mut Merged,
 ) {
-    let principal = &member.principal.id;
+    let principal = member.principal.id.as_str();
     if group.desired.kept.contains(principal) {
         return;
     }
@@ -220,7 +219,7 @@ fn unwanted(
     {
         merged.notes.push(Note::Record {
             target: id.to_owned(),
-            principal: principal.clone(),
+            principal: principal.to_owned(),
             provenance: Provenance::Foreign,
             user: None,
             address: member.principal.address.clone(),
@@ -258,7 +257,7 @@ pub(super) fn leaver(
             .desired
             .people
             .get(elsewhere)
-            .map_or(elsewhere.as_str(), |person| person.principal.address.as_str());
+            .map_or(*elsewhere, |person| person.principal.address.as_str());
         if member.role == Role::Member {
             if group.view.source.users.complete().is_some() && members.complete().is_some() {
                 merged.held.push(Held {

@@ -1,7 +1,7 @@
 //! Moving away from an earlier target after a change of address (R14, R15): whoever is in the new group leaves the old
 //! one, last of all; nobody leaves it who is not in the new one or gone from the source.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ledger::{Membership, Provenance};
 
@@ -23,7 +23,7 @@ pub(super) fn leave(
     group: Group<'_>,
     old: &str,
     members: Option<&Reading<Vec<ObservedMember>>>,
-    arrived: &BTreeSet<String>,
+    arrived: &BTreeSet<&str>,
 ) -> Moved {
     let mut merged = Merged::default();
     let Some(members) = members else {
@@ -49,12 +49,13 @@ pub(super) fn leave(
     let proven = members.complete().is_some() && group.view.source.users.complete().is_some();
     let mut left_behind = false;
     let mut gone = Vec::new();
+    let observed: BTreeMap<&str, &ObservedMember> = members
+        .seen()
+        .iter()
+        .map(|member| (member.principal.id.as_str(), member))
+        .collect();
     for row in &rows {
-        let observed = members
-            .seen()
-            .iter()
-            .find(|member| member.principal.id == row.principal);
-        let Some(member) = observed else {
+        let Some(member) = observed.get(row.principal.as_str()).copied() else {
             if group.view.settling && row.provenance != Provenance::Foreign {
                 left_behind = true;
             } else {
@@ -66,14 +67,14 @@ pub(super) fn leave(
             continue;
         }
         left_behind |= member.role == Role::Member;
-        if group.desired.kept.contains(&row.principal) {
+        if group.desired.kept.contains(row.principal.as_str()) {
             continue;
         }
-        if let Some(person) = group.desired.people.get(&row.principal) {
+        if let Some(person) = group.desired.people.get(row.principal.as_str()) {
             let removal = Operation::RemoveMember {
                 group: target.clone(),
                 principal: row.principal.clone(),
-                user: Some(person.user().to_owned()),
+                user: Some(person.user.to_owned()),
                 address: member.principal.address.clone(),
                 why: RemovalReason::Moved,
             };
@@ -89,7 +90,7 @@ pub(super) fn leave(
                     ),
                     approvable: false,
                 });
-            } else if proven && arrived.contains(&row.principal) {
+            } else if proven && arrived.contains(row.principal.as_str()) {
                 merged.operations.push(removal);
             }
         } else if let Some(user) = &row.user {

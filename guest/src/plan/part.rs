@@ -323,7 +323,16 @@ impl Operation {
 impl Part {
     /// The canonical bytes: JSON without blanks, fields in the order of their definition.
     pub fn to_bytes(&self) -> Vec<u8> {
-        serde_json::to_vec(self).unwrap_or_default()
+        // Written twice, so that a large part is not copied from one growing piece of memory to the next.
+        let mut length = Length(0);
+        if serde_json::to_writer(&mut length, self).is_err() {
+            return Vec::new();
+        }
+        let mut bytes = Vec::with_capacity(length.0);
+        match serde_json::to_writer(&mut bytes, self) {
+            Ok(()) => bytes,
+            Err(_) => Vec::new(),
+        }
     }
 
     /// Reads a part back.
@@ -351,6 +360,20 @@ impl Part {
     pub fn has_work(&self) -> bool {
         let waits = self.held.iter().any(|held| held.reason.code == TAKEOVER);
         !waits && (self.has_writes() || !self.notes.is_empty())
+    }
+}
+
+/// Counts what is written.
+struct Length(usize);
+
+impl std::io::Write for Length {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 

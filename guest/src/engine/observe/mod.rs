@@ -65,8 +65,8 @@ pub(crate) struct Observed {
 /// All that one group is planned from.
 #[derive(Debug, Clone)]
 pub(crate) struct Excerpt {
-    /// Of what all groups share, that which this group's plan looks at: its people, those whom the ledger names, and those
-    /// behind the target's members.
+    /// Of what all groups share, that which this group's plan looks at: how its people were found, those whom the ledger
+    /// names, and those behind the target's members; their records where something in them matters.
     pub(crate) world: World,
     /// The group.
     pub(crate) view: GroupView,
@@ -253,10 +253,13 @@ impl Observed {
             text: self.text,
         };
         for user in needed {
-            if let Some(record) = people.user(user, names) {
-                if let Some(resolution) = people.resolution(user, names) {
-                    world.resolutions.insert(record.id.clone(), resolution);
-                }
+            if let Some(resolution) = people.resolution(user, names) {
+                world.resolutions.insert(names.owned(user), resolution);
+            }
+            // A hundred thousand records of which nothing is asked would not fit beside the rest.
+            if !people.is_plain(user)
+                && let Some(record) = people.user(user, names)
+            {
                 world.users.insert(record.id.clone(), record);
             }
         }

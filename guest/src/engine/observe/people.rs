@@ -17,6 +17,8 @@ pub(crate) struct People {
     listed: HashSet<Name>,
     /// Principal -> who resolves to it; of several the first by ID.
     behind: HashMap<Name, Name>,
+    /// Principals to whom several resolve.
+    shared: BTreeSet<Name>,
 }
 
 /// A person of the source.
@@ -125,6 +127,9 @@ impl People {
                 Resolution::Resolved(principal) => {
                     let account = Account::keep(&principal, names);
                     let behind = self.behind.entry(account.id).or_insert(user);
+                    if *behind != user {
+                        self.shared.insert(account.id);
+                    }
                     if names.text(user) < names.text(*behind) {
                         *behind = user;
                     }
@@ -156,6 +161,15 @@ impl People {
             email: record.email.map(|email| names.owned(email)),
             suspended: record.suspended,
             target_id: record.target_id.map(|id| names.owned(id)),
+        })
+    }
+
+    /// Whether nothing of somebody's record matters to a plan: they are not suspended, and one principal stands for them
+    /// and nobody else.
+    pub(crate) fn is_plain(&self, user: Name) -> bool {
+        self.records.get(&user).is_some_and(|record| {
+            !record.suspended
+                && matches!(record.resolution, Found::Resolved(account) if !self.shared.contains(&account.id))
         })
     }
 
