@@ -16,7 +16,7 @@ endif
 # those of the tests, and need not be checked once more, which takes as long as all tests.
 CLIPPY = RUSTC_WORKSPACE_WRAPPER=clippy-driver CLIPPY_ARGS=-D__CLIPPY_HACKERY__warnings__CLIPPY_HACKERY__
 
-.PHONY: help sandbox test soak clients lint deny guest-toolchain node-packages
+.PHONY: help sandbox test soak scale clients lint deny guest-toolchain node-packages
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 20
@@ -38,6 +38,9 @@ soak: ## Simulated stories of faults and crashes, on and on, until one fails or 
 		GROUPCAST_SEEDS=$$from..$$((from + 20000)) cargo test --quiet --locked --package groupcast-simulation --test schedules -- --nocapture || exit 1; \
 		from=$$((from + 20000)); \
 	done
+
+scale: guest-toolchain ## 100,000 people and 500,000 memberships: planned, applied and planned again, for both directories
+	GROUPCAST_SCALE=all cargo test --locked --package groupcast-tests --test scale largest -- --nocapture
 
 clients: guest-toolchain ## The vendors' own client libraries against the simulators (CLIENTS=word for some)
 	cargo build --locked --package groupcast
