@@ -6,6 +6,7 @@
 //! (it must not be possible for an engine's mistake to be repeated by the simulator that judges it),
 //! and leniency: a simulator refuses what the vendor refuses.
 
+pub mod catalogue;
 pub mod contract;
 pub mod entra;
 pub mod faults;

@@ -169,6 +169,7 @@ impl EntraSimulator {
         request: &Request<Bytes>,
         origin: &str,
         faults: &mut Faults,
+        fault: Option<&Fault>,
     ) -> Response<Bytes> {
         let client_request_id = request
             .headers()
@@ -212,6 +213,14 @@ impl EntraSimulator {
             statuses.insert(part.id.clone(), response.status().as_u16());
             answers.push(shown(&part.id, &response));
         }
+        match fault {
+            Some(Fault::DropItems { count }) => answers.truncate(answers.len().saturating_sub(*count)),
+            Some(Fault::RepeatItems { count }) => {
+                let again: Vec<Value> = answers.iter().rev().take(*count).cloned().collect();
+                answers.extend(again);
+            }
+            _ => {}
+        }
         // Answers come in any order: clients must go by the ID.
         answers.reverse();
         let throttled = statuses.values().any(|status| *status == 429);
@@ -250,11 +259,13 @@ impl EntraSimulator {
         if let Some(refusal) = refusal {
             return self.refuse(refusal, "").into_response();
         }
-        let fault = faults
-            .strike(Vendor::Entra, &part.method, &part.path, &part.query)
-            .map(Fault::of_part);
+        let fault = faults.strike_part(Vendor::Entra, &part.method, &part.path, &part.query);
         let body = part.body.clone().unwrap_or_default();
-        Faults::around(fault, |fault| {
+        let (now_ms, is_read) = (self.now_ms, part.method == Method::GET);
+        Faults::around(fault, now_ms, is_read, |fault| {
+            if fault == Some(&Fault::RevokeTokens) {
+                self.revoke_tokens();
+            }
             self.graph(
                 &part.method,
                 &part.path,

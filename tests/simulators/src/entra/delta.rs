@@ -110,7 +110,14 @@ pub(super) fn read(state: &State, call: &Call<'_>) -> Answer {
     let round = round(state, call, &query)?;
     let mut told = match round.since {
         None => everything(state),
-        Some(since) => changed(state, since, round.until),
+        Some(since) => {
+            // A feed may tell again what it has told.
+            let again = match call.fault {
+                Some(Fault::RepeatItems { count }) => *count,
+                _ => 0,
+            };
+            changed(state, since.saturating_sub(again), round.until)
+        }
     };
     if let Some(ids) = &wanted {
         told.retain(|id, _| ids.contains(id));

@@ -40,8 +40,20 @@ pub(super) fn page<'s, T>(
     if let Some(Fault::ShortPage { items }) = call.fault {
         size = size.min(*items);
     }
-    let mut rest = items.skip_while(|(key, _)| !after.is_empty() && *key <= after.as_str());
+    let (repeated, skipped) = match call.fault.filter(|_| !after.is_empty()) {
+        Some(Fault::RepeatItems { count }) => (*count, 0),
+        Some(Fault::SkipItems { count }) => (0, *count),
+        _ => (0, 0),
+    };
     let mut shown = Vec::new();
+    let mut items = items.peekable();
+    while let Some((_, item)) = items.next_if(|(key, _)| !after.is_empty() && *key <= after.as_str()) {
+        if repeated > 0 {
+            shown.push(view(item));
+        }
+    }
+    shown.drain(..shown.len().saturating_sub(repeated));
+    let mut rest = items.skip(skipped);
     let mut last = after.clone();
     for (key, item) in rest.by_ref().take(size) {
         key.clone_into(&mut last);

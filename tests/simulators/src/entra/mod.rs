@@ -115,6 +115,7 @@ impl VendorSimulator for EntraSimulator {
     }
 
     fn handle(&mut self, request: &Request<Bytes>, context: &mut Context<'_>) -> Response<Bytes> {
+        context.now_ms = context.faults.clock(Vendor::Entra, context.now_ms);
         self.now_ms = self.now_ms.max(context.now_ms);
         let uri = request.uri();
         let origin = self.origin_of(request);
@@ -123,12 +124,16 @@ impl VendorSimulator for EntraSimulator {
             .faults
             .strike(Vendor::Entra, request.method(), uri.path(), &query);
         let faults = &mut *context.faults;
-        Faults::around(fault, |list_fault| {
+        let is_read = request.method() == Method::GET;
+        Faults::around(fault, context.now_ms, is_read, |list_fault| {
+            if list_fault == Some(&Fault::RevokeTokens) {
+                self.revoke_tokens();
+            }
             if let Some(reply) = login::answer(&mut self.state, request, &origin, self.now_ms) {
                 return reply.into_response();
             }
             if uri.path() == "/v1.0/$batch" {
-                return self.batch(request, &origin, faults);
+                return self.batch(request, &origin, faults, list_fault);
             }
             self.graph(
                 request.method(),
@@ -228,6 +233,15 @@ impl EntraSimulator {
     /// owners are not changed this way.
     pub fn change_group(&mut self, group_id: &str, change: impl FnOnce(&mut Group)) -> bool {
         self.state.change_group(group_id, self.now_ms, change)
+    }
+
+    /// The IDs of all groups whose members nobody can change over the API, or that receive mail.
+    pub fn guarded_groups(&self) -> std::collections::BTreeSet<String> {
+        let groups = self.state.groups.iter();
+        groups
+            .filter(|(_, group)| group.properties.mail_enabled || !group.properties.group_types.is_empty())
+            .map(|(id, _)| id.clone())
+            .collect()
     }
 
     /// An administrator deletes a group; it can be restored. False where it is not there.

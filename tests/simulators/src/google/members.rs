@@ -12,6 +12,7 @@ use super::inbound::Inbound;
 use super::paging::Paging;
 use super::reply::tagged;
 use super::tenant::{Group, Member, MemberStatus, MemberType, Role};
+use crate::faults::Fault;
 
 fn shown(directory: &Directory, member: &Member, role: Role, with_delivery: bool) -> Value {
     let mut resource = json!({
@@ -219,6 +220,18 @@ pub(super) fn insert(directory: &mut Directory, call: &Inbound<'_>) -> Result<Va
     }
     if kind == MemberType::Group && directory.reaches(&id, &group_id) {
         return Err(ApiError::cyclic());
+    }
+    if call.fault == Some(&Fault::Invited) {
+        let invited = Member {
+            id,
+            email,
+            role: Role::Member,
+            kind,
+            status: Some(MemberStatus::Pending),
+            delivery_settings: None,
+        };
+        directory.add_member(&group_id, invited, None);
+        return Err(ApiError::member_exists());
     }
     let member = Member {
         id,

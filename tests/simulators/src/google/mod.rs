@@ -195,10 +195,13 @@ impl GoogleSimulator {
             }
             let struck = context
                 .faults
-                .strike(Vendor::Google, &part.method, &part.path, &part.query)
-                .map(Fault::of_part);
+                .strike_part(Vendor::Google, &part.method, &part.path, &part.query);
             let now_ms = context.now_ms;
-            let mut answer = Faults::around(struck, |list_fault| {
+            let is_read = part.method == Method::GET;
+            let mut answer = Faults::around(struck, now_ms, is_read, |list_fault| {
+                if list_fault == Some(&Fault::RevokeTokens) {
+                    self.tokens.revoke_all();
+                }
                 let call = Asked {
                     method: &part.method,
                     path: &part.path,
@@ -214,7 +217,7 @@ impl GoogleSimulator {
             }
             answers.push((part.content_id, answer));
         }
-        if self.shuffle_batches && answers.len() > 1 {
+        if (self.shuffle_batches || fault == Some(&Fault::ShuffleParts)) && answers.len() > 1 {
             // From 1 to length - 1, another with each batch: never the order asked.
             let turns = u64::try_from(answers.len() - 1).unwrap_or(1);
             let turn = usize::try_from(self.counts.batches % turns).unwrap_or(0) + 1;
@@ -223,8 +226,16 @@ impl GoogleSimulator {
         if let Some(Fault::DropItems { count }) = fault {
             answers.truncate(answers.len().saturating_sub(*count));
         }
+        if let Some(Fault::RepeatItems { count }) = fault {
+            let again = answers.iter().rev().take(*count).cloned().collect::<Vec<_>>();
+            answers.extend(again);
+        }
         let boundary = format!("batch_simulated-{}", self.counts.batches);
-        let mut response = batch::write(&answers, &boundary, self.fold_content_ids);
+        let mut response = batch::write(
+            &answers,
+            &boundary,
+            self.fold_content_ids || fault == Some(&Fault::FoldParts),
+        );
         if let Some(disruption) = disruption {
             response.extensions_mut().insert(disruption);
         }
@@ -371,6 +382,7 @@ impl VendorSimulator for GoogleSimulator {
     }
 
     fn handle(&mut self, request: &Request<Bytes>, context: &mut Context<'_>) -> Response<Bytes> {
+        context.now_ms = context.faults.clock(Vendor::Google, context.now_ms);
         let struck = context.faults.strike(
             Vendor::Google,
             request.method(),
@@ -378,7 +390,13 @@ impl VendorSimulator for GoogleSimulator {
             request.uri().query().unwrap_or(""),
         );
         let date = reply::http_date(context.now_ms);
-        let mut response = Faults::around(struck, |list_fault| self.serve(request, context, list_fault));
+        let (now_ms, is_read) = (context.now_ms, request.method() == Method::GET);
+        let mut response = Faults::around(struck, now_ms, is_read, |list_fault| {
+            if list_fault == Some(&Fault::RevokeTokens) {
+                self.tokens.revoke_all();
+            }
+            self.serve(request, context, list_fault)
+        });
         if let Ok(date) = HeaderValue::from_str(&date) {
             response.headers_mut().entry(header::DATE).or_insert(date);
         }

@@ -3,6 +3,8 @@
 //! A token names the last item that was given, not a position, so a collection that changes between two
 //! pages neither repeats nor loses items that did not change, as with Google.
 
+use std::collections::VecDeque;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
@@ -72,14 +74,31 @@ impl<'a> Paging<'a> {
             Some(after) if descending => key < after,
             Some(after) => key > after,
         };
+        let (repeated, mut skipped) = match self.fault.filter(|_| self.after.is_some()) {
+            Some(Fault::RepeatItems { count }) => (*count, 0),
+            Some(Fault::SkipItems { count }) => (0, *count),
+            _ => (0, 0),
+        };
+        let mut before = VecDeque::new();
         let mut page = Vec::new();
         let mut last = self.after.clone().unwrap_or_default();
         let mut more = false;
         for (key, item) in items {
             if !is_past(&key) {
+                if repeated > 0 {
+                    before.push_back(item);
+                    if before.len() > repeated {
+                        before.pop_front();
+                    }
+                }
                 continue;
             }
-            if page.len() == most {
+            if skipped > 0 {
+                skipped -= 1;
+                continue;
+            }
+            page.extend(before.drain(..));
+            if page.len() >= most {
                 more = true;
                 break;
             }

@@ -43,6 +43,7 @@ const SERVICES: &[&str] = &[
 #[derive(Default)]
 pub(super) struct Events {
     all: Vec<Event>,
+    lost: u64,
 }
 
 struct Event {
@@ -92,7 +93,7 @@ struct SearchTerm {
 impl JumpcloudSimulator {
     /// Records an event at the present time; `details` are the members that its type adds.
     pub(super) fn record(&mut self, event_type: &str, details: Value) {
-        let number = self.events.all.len() as u64 + 1;
+        let number = self.events.all.len() as u64 + self.events.lost + 1;
         let id = format!("{number:024x}");
         let mut body = json!({
             "@version": "1",
@@ -109,6 +110,10 @@ impl JumpcloudSimulator {
             body.extend(details);
         }
         let behaviour = &self.organisation.behaviour;
+        if behaviour.events_lost_every > 0 && number.is_multiple_of(behaviour.events_lost_every) {
+            self.events.lost += 1;
+            return;
+        }
         let late = number.is_multiple_of(behaviour.events_late_every.max(1));
         let delay = if late { behaviour.events_late_ms } else { 0 };
         self.events.all.push(Event {
@@ -160,7 +165,17 @@ impl JumpcloudSimulator {
         if let Some(Fault::DropItems { count }) = call.fault {
             found.truncate(found.len().saturating_sub(*count));
         }
-        let page: Vec<&Event> = found.into_iter().skip(query.skip).take(limit).collect();
+        let mut page: Vec<&Event> = found.into_iter().skip(query.skip).take(limit).collect();
+        match call.fault {
+            Some(Fault::RepeatItems { count }) => {
+                let again: Vec<&Event> = page.iter().take(*count).copied().collect();
+                page.extend(again);
+            }
+            Some(Fault::SkipItems { count }) => {
+                page.drain(..(*count).min(page.len()));
+            }
+            _ => {}
+        }
         let bodies = page.iter().map(|event| {
             let mut body = event.body.clone();
             let fields: Option<Vec<&str>> = query

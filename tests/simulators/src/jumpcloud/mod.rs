@@ -28,7 +28,7 @@ mod tests;
 use std::collections::HashMap;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Method, Request, Response};
 
 pub use administration::AdministrationError;
 pub use endpoints::{Endpoint, endpoints};
@@ -38,6 +38,9 @@ pub use organisation::{
 
 use crate::faults::{Fault, Faults};
 use crate::{Context, Vendor, VendorSimulator};
+
+/// The one read that is sent by POST.
+const EVENTS: &str = "/insights/directory/v1/events";
 
 /// A simulated JumpCloud with one organisation.
 pub struct JumpcloudSimulator {
@@ -102,6 +105,7 @@ impl VendorSimulator for JumpcloudSimulator {
     }
 
     fn handle(&mut self, request: &Request<Bytes>, context: &mut Context<'_>) -> Response<Bytes> {
+        context.now_ms = context.faults.clock(Vendor::Jumpcloud, context.now_ms);
         self.advance_to(context.now_ms);
         self.requests += 1;
         let request_id = format!("jc-{:016x}", self.requests);
@@ -110,7 +114,13 @@ impl VendorSimulator for JumpcloudSimulator {
         let fault = context
             .faults
             .strike(Vendor::Jumpcloud, request.method(), uri.path(), query);
-        let mut response = Faults::around(fault, |fault| self.serve(request, fault));
+        let is_read = request.method() == Method::GET || uri.path() == EVENTS;
+        let mut response = Faults::around(fault, context.now_ms, is_read, |fault| {
+            if fault == Some(&Fault::RevokeTokens) {
+                self.revoke_tokens();
+            }
+            self.serve(request, fault)
+        });
         if !response.headers().contains_key("x-request-id") {
             answer::set_header(&mut response, "x-request-id", &request_id);
         }

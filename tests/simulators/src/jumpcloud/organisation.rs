@@ -260,6 +260,8 @@ pub struct Behaviour {
     /// Only every so manieth event is late, so that late ones appear before others that are already
     /// known. 1 (all) by default.
     pub events_late_every: u64,
+    /// Every so manieth event never appears. 0 (none) by default.
+    pub events_lost_every: u64,
     /// Scheme, host and port of the links to the next page, such as `https://console.jumpcloud.com`;
     /// where absent, links hold path and query only. Another host makes a client prove that it does
     /// not follow.
@@ -275,6 +277,7 @@ impl Default for Behaviour {
             token_revoked_after_seconds: None,
             events_late_ms: 0,
             events_late_every: 1,
+            events_lost_every: 0,
             link_origin: None,
         }
     }

@@ -67,6 +67,14 @@ pub(super) fn cut<T>(
     if looping && !marks {
         window.skip = 0;
     }
+    match fault {
+        Some(Fault::RepeatItems { count }) => window.skip = window.skip.saturating_sub(*count),
+        Some(Fault::SkipItems { count }) if window.skip > 0 => {
+            // Those before went meanwhile, so the list is as many shorter as the page begins too late.
+            rows.drain(..(*count).min(window.skip).min(rows.len()));
+        }
+        _ => {}
+    }
     let most = match fault {
         Some(Fault::ShortPage { items }) => *items,
         _ => usize::MAX,
