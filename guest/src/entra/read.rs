@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::errors::Meaning;
 use super::graph::{Graph, Outcome};
 use super::request::{ObjectId, Request};
-use super::takeover::{judge, judge_own};
+use super::takeover::{judge, judge_bound, judge_own};
 use super::types::{DirectoryObject, Group, User};
 use crate::failure::{Failure, FailureKind};
 use crate::http::{as_they_come, together};
@@ -289,7 +289,7 @@ pub async fn look_up(
     let mut unkeyed: Vec<&Wanted> = Vec::new();
     for ((group, bound), outcome) in asked.into_iter().zip(graph.read(&requests).await) {
         let sight = match found::<Group>(outcome, &format!("group \"{}\"", group.name)) {
-            Ok(Some(seen)) if bound => Sight::Bound(seen.to_target()),
+            Ok(Some(seen)) if bound => judge_bound(&seen),
             Ok(Some(seen)) => judge_own(group, &seen, held),
             Ok(None) if bound => Sight::BoundMissing,
             Ok(None) => {

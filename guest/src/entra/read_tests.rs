@@ -287,6 +287,36 @@ fn r11_a_bound_group_is_read_by_its_id_whatever_its_name() {
 }
 
 #[test]
+fn r27_a_bound_group_that_somebody_makes_dynamic_or_mail_enabled_is_left_as_it_is() {
+    let mut dynamic = group("g1", "Sales");
+    dynamic["groupTypes"] = json!(["DynamicMembership"]);
+    let mut mailed = group("g2", "Sales");
+    mailed["mailEnabled"] = json!(true);
+    let mut synced = group("g3", "Sales");
+    synced["onPremisesSyncEnabled"] = json!(true);
+    let mut reticent = group("g4", "Sales");
+    reticent.as_object_mut().unwrap().remove("mailEnabled");
+    let sought = [
+        wanted("s1", "Sales", Some("g1")),
+        wanted("s2", "Sales", Some("g2")),
+        wanted("s3", "Sales", Some("g3")),
+        wanted("s4", "Sales", Some("g4")),
+    ];
+    let answer = seen(&[dynamic, mailed, synced, reticent], &sought, &[]);
+    for group in ["s1", "s2", "s3"] {
+        assert!(
+            matches!(&answer[group], Sight::Blocked { conflict: false, reason } if reason.code == "guarded-target"),
+            "{group}: {:?}",
+            answer[group]
+        );
+    }
+    assert!(
+        matches!(&answer["s4"], Sight::Bound(_)),
+        "what is left out says nothing"
+    );
+}
+
+#[test]
 fn r21_r24_a_group_of_the_very_name_is_taken_over_though_the_server_ignores_case() {
     let groups = [
         group("g1", "SALES"),

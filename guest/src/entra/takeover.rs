@@ -96,6 +96,30 @@ pub fn judge_own(wanted: &Wanted, group: &Group, held: &BTreeSet<String>) -> Sig
     }
 }
 
+/// Judges the group that a source group is bound to. Somebody can make another kind of it at any time; then it is not
+/// ours to change any more, and nothing is written until it is a plain security group again or is released (R27). A
+/// property that an answer leaves out says nothing here.
+pub fn judge_bound(group: &Group) -> Sight {
+    let why = match kind(group) {
+        Kind::Guarded(why) => why,
+        Kind::Other(_) if group.mail_enabled == Some(true) => "it receives mail (mail-enabled)",
+        Kind::Other(_) if group.security_enabled == Some(false) => "it is no security group",
+        Kind::Plain | Kind::Other(_) => return Sight::Bound(group.to_target()),
+    };
+    Sight::Blocked {
+        conflict: false,
+        reason: Reason::new(
+            "guarded-target",
+            format!(
+                "The Entra group \"{}\" ({}) has been changed into one that is never written: {why}. It stays as it \
+                 is. Make it a plain security group again, or release the source group.",
+                group.name(),
+                group.id
+            ),
+        ),
+    }
+}
+
 /// Judges all groups that the server lists for a name. The server does not compare case, so the exact comparison, by
 /// code points, is made here (R24).
 pub fn judge(wanted: &Wanted, listed: &[Group], held: &BTreeSet<String>, on_ambiguous: OnAmbiguous) -> Sight {

@@ -9,9 +9,12 @@ const FIRST_MS: u64 = 1_000;
 const LONGEST_BACKOFF_MS: u64 = 32_000;
 
 /// Milliseconds that a `Retry-After` header asks for: seconds, fractions of them (seen from Graph), or an HTTP
-/// date held against `unix_seconds`. None where it is absent or nonsense, such as a negative number.
+/// date held against the answer's own `Date`, else against `unix_seconds`: one of the two clocks may go wrong by minutes.
+/// None where it is absent or nonsense, such as a negative number.
 pub fn retry_after_ms(headers: &HeaderMap, unix_seconds: u64) -> Option<u64> {
-    parse_retry_after(headers.get("retry-after")?.to_str().ok()?, unix_seconds)
+    let text = |name| headers.get(name)?.to_str().ok();
+    let there = text("date").and_then(|date| http_date(date.trim()));
+    parse_retry_after(text("retry-after")?, there.unwrap_or(unix_seconds))
 }
 
 /// The same for the header's text, as batch answers carry it.
@@ -58,6 +61,19 @@ fn http_date(text: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_date_to_wait_for_goes_by_the_clock_of_whoever_names_it() {
+        let mut headers = HeaderMap::new();
+        headers.insert("retry-after", "Sun, 06 Nov 1994 08:49:37 GMT".parse().unwrap());
+        assert_eq!(retry_after_ms(&headers, 784_111_770), Some(7_000));
+        headers.insert("date", "Sun, 06 Nov 1994 08:49:34 GMT".parse().unwrap());
+        assert_eq!(
+            retry_after_ms(&headers, 0),
+            Some(3_000),
+            "our clock is far behind"
+        );
+    }
 
     #[test]
     fn every_form_of_retry_after_is_read() {

@@ -204,7 +204,8 @@ pub enum Sight {
         /// `twin-names`, `other-kind`, `other-spelling`, each with a sentence.
         warnings: Vec<super::part::Reason>,
     },
-    /// Not bound, and must not be created or taken over now (R18, R27, R28 with `hold`): conflict or held.
+    /// Must not be created or taken over now (R18, R27, R28 with `hold`), or is bound and has become a group that is
+    /// never written (R27): conflict or held.
     Blocked {
         /// Held or conflict.
         conflict: bool,
