@@ -2,6 +2,7 @@
 //! Each effect is judged by [`crate::truth`] in the moment in which it happens.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use groupcast_guest::environment::TransportError;
@@ -33,6 +34,32 @@ pub const PUBLIC_KEY: &str = include_str!("../../end-to-end/keys/google-throwawa
 const REQUEST_TIMEOUT_MS: u64 = 60_000;
 const TOKEN_TRIES: u32 = 4;
 
+/// What somebody does while a run is under way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Interruption {
+    /// A user joins a JumpCloud group.
+    Join {
+        /// The group.
+        group: String,
+        /// The user.
+        user: String,
+    },
+    /// A user leaves a JumpCloud group.
+    Leave {
+        /// The group.
+        group: String,
+        /// The user.
+        user: String,
+    },
+    /// Somebody takes a member out of a target group by hand.
+    Drift {
+        /// The target group.
+        group: String,
+        /// The member.
+        person: String,
+    },
+}
+
 /// The vendors.
 pub struct Cloud {
     /// The clock.
@@ -47,6 +74,10 @@ pub struct Cloud {
     pub faults: RefCell<Faults>,
     /// Every request since it was last cleared.
     pub requests: RefCell<Vec<LoggedRequest>>,
+    /// Requests that take effect only later: when, whose, and what.
+    put_off: RefCell<Vec<(u64, Vendor, Request<Bytes>)>>,
+    /// What is done from outside before so many requests more have been served.
+    pub interruptions: RefCell<Vec<(u32, Interruption)>>,
     random: RefCell<StdRng>,
     tokens: RefCell<[Option<String>; 2]>,
     tokens_fetched: Cell<u32>,
@@ -64,6 +95,8 @@ impl Cloud {
             entra: RefCell::new(EntraSimulator::new(organisation.entra)),
             faults: RefCell::default(),
             requests: RefCell::default(),
+            put_off: RefCell::default(),
+            interruptions: RefCell::default(),
             random: RefCell::new(StdRng::seed_from_u64(seed)),
             tokens: RefCell::default(),
             tokens_fetched: Cell::new(0),
@@ -103,18 +136,9 @@ impl Cloud {
             (random.random_range(1..40), random.random_range(1..40))
         };
         self.time.sleep(there).await;
-        let response = {
-            let mut faults = self.faults.borrow_mut();
-            let mut context = Context {
-                now_ms: self.time.now_ms(),
-                faults: &mut faults,
-            };
-            match vendor {
-                Vendor::Jumpcloud => self.jumpcloud.borrow_mut().handle(&request, &mut context),
-                Vendor::Google => self.google.borrow_mut().handle(&request, &mut context),
-                Vendor::Entra => self.entra.borrow_mut().handle(&request, &mut context),
-            }
-        };
+        self.catch_up();
+        self.interrupt();
+        let response = self.serve(vendor, &request, &mut self.faults.borrow_mut());
         let entries = log::entries(vendor, self.time.now_ms(), &request, &response);
         on_effect(&entries);
         self.requests.borrow_mut().extend(entries);
@@ -133,8 +157,76 @@ impl Cloud {
                     Ok(response)
                 }
             }
+            Some(Disruption::Later(ms)) => {
+                let due = self.time.now_ms().saturating_sub(back).saturating_add(ms);
+                self.put_off.borrow_mut().push((due, vendor, request));
+                self.time.sleep(REQUEST_TIMEOUT_MS).await;
+                lost("no answer in time")
+            }
             _ => Ok(response),
         }
+    }
+
+    fn serve(&self, vendor: Vendor, request: &Request<Bytes>, faults: &mut Faults) -> Response<Bytes> {
+        let mut context = Context {
+            now_ms: self.time.now_ms(),
+            faults,
+        };
+        match vendor {
+            Vendor::Jumpcloud => self.jumpcloud.borrow_mut().handle(request, &mut context),
+            Vendor::Google => self.google.borrow_mut().handle(request, &mut context),
+            Vendor::Entra => self.entra.borrow_mut().handle(request, &mut context),
+        }
+    }
+
+    /// Lets what was put off until now take effect. Nobody is blamed for it: it was judged when it was sent, if at all.
+    pub fn catch_up(&self) {
+        let now_ms = self.time.now_ms();
+        let due: Vec<_> = {
+            let mut put_off = self.put_off.borrow_mut();
+            let (due, later) = std::mem::take(&mut *put_off)
+                .into_iter()
+                .partition(|(due, ..)| *due <= now_ms);
+            *put_off = later;
+            due
+        };
+        for (_, vendor, request) in due {
+            let response = self.serve(vendor, &request, &mut Faults::none());
+            let entries = log::entries(vendor, now_ms, &request, &response);
+            self.requests.borrow_mut().extend(entries);
+        }
+    }
+
+    fn interrupt(&self) {
+        let due: Vec<Interruption> = {
+            let mut all = self.interruptions.borrow_mut();
+            for (left, _) in all.iter_mut() {
+                *left = left.saturating_sub(1);
+            }
+            let (due, later) = std::mem::take(&mut *all)
+                .into_iter()
+                .partition(|(left, _)| *left == 0);
+            *all = later;
+            due.into_iter().map(|(_, what)| what).collect()
+        };
+        for what in due {
+            let mut jumpcloud = self.jumpcloud.borrow_mut();
+            jumpcloud.advance_to(self.vendors_time(Vendor::Jumpcloud));
+            // What is not possible any more does not happen.
+            match what {
+                Interruption::Join { group, user } => drop(jumpcloud.add_user_to_group(&group, &user)),
+                Interruption::Leave { group, user } => drop(jumpcloud.remove_user_from_group(&group, &user)),
+                Interruption::Drift { group, person } => {
+                    self.google.borrow_mut().remove_member(&group, &person);
+                    self.entra.borrow_mut().remove_member(&group, &person);
+                }
+            }
+        }
+    }
+
+    /// What time a vendor takes it to be.
+    pub fn vendors_time(&self, vendor: Vendor) -> u64 {
+        self.faults.borrow().clock(vendor, self.time.now_ms())
     }
 
     async fn authorise(
@@ -179,19 +271,11 @@ impl Cloud {
     }
 
     fn google_token_request(&self) -> Request<Bytes> {
+        // Made for each half hour once: signing costs more than all else in a story.
         let now = self.time.now_ms() / 1_000;
-        let claims = json!({
-            "iss": "groupcast@example.iam.gserviceaccount.com",
-            "sub": "admin@example.com",
-            "scope": "https://www.googleapis.com/auth/admin.directory.group \
-                      https://www.googleapis.com/auth/admin.directory.user.readonly",
-            "aud": format!("{GOOGLE}/token"),
-            "iat": now,
-            "exp": now + 3_600,
-        });
-        let key = jsonwebtoken::EncodingKey::from_rsa_pem(PRIVATE_KEY.as_bytes()).expect("the key reads");
-        let header = jsonwebtoken::Header::new(jsonwebtoken::Algorithm::RS256);
-        let assertion = jsonwebtoken::encode(&header, &claims, &key).expect("signs");
+        let now = now - now % 1_800;
+        let assertion =
+            ASSERTIONS.with_borrow_mut(|made| made.entry(now).or_insert_with(|| assertion(now)).clone());
         form(
             "/token",
             &[
@@ -210,6 +294,25 @@ impl Cloud {
             .map(|request| format!("{} {}", request.method, request.path))
             .collect()
     }
+}
+
+thread_local! {
+    static ASSERTIONS: RefCell<BTreeMap<u64, String>> = const { RefCell::new(BTreeMap::new()) };
+}
+
+fn assertion(now: u64) -> String {
+    let claims = json!({
+        "iss": "groupcast@example.iam.gserviceaccount.com",
+        "sub": "admin@example.com",
+        "scope": "https://www.googleapis.com/auth/admin.directory.group \
+                  https://www.googleapis.com/auth/admin.directory.user.readonly",
+        "aud": format!("{GOOGLE}/token"),
+        "iat": now,
+        "exp": now + 3_600,
+    });
+    let key = jsonwebtoken::EncodingKey::from_rsa_pem(PRIVATE_KEY.as_bytes()).expect("the key reads");
+    let header = jsonwebtoken::Header::new(jsonwebtoken::Algorithm::RS256);
+    jsonwebtoken::encode(&header, &claims, &key).expect("signs")
 }
 
 fn entra_token_request() -> Request<Bytes> {

@@ -1,7 +1,7 @@
 //! The host of one connection, in memory: what it keeps outlives a run, and a run can be killed at any of its calls.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use groupcast_guest::engine::{Engine, Report, Run, SourceEnd, TargetEnd};
@@ -19,7 +19,7 @@ use groupcast_simulators::log::LoggedRequest;
 use http::{Request, Response};
 
 use crate::cloud::{Cloud, GOOGLE, GRAPH, JUMPCLOUD};
-use crate::truth::{Target, Watch};
+use crate::truth::{Target, Watch, wanted};
 
 /// Where a run is killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +65,8 @@ pub struct Host<'a> {
     calls: Cell<u64>,
     cut: Cell<Option<Cut>>,
     dead: Cell<bool>,
+    /// Who has been wanted where ever since the run began.
+    wanted: RefCell<BTreeMap<String, BTreeSet<String>>>,
     /// What no run may do and some run did.
     pub wrongs: RefCell<Vec<String>>,
     /// What the engine logged.
@@ -88,6 +90,7 @@ impl<'a> Host<'a> {
             calls: Cell::new(0),
             cut: Cell::new(None),
             dead: Cell::new(false),
+            wanted: RefCell::default(),
             wrongs: RefCell::default(),
             logged: RefCell::default(),
         }
@@ -98,6 +101,8 @@ impl<'a> Host<'a> {
         self.calls.set(0);
         self.cut.set(cut);
         self.dead.set(false);
+        self.wanted
+            .replace(wanted(self.cloud, self.target, &self.settings));
         let ended = self.cloud.time.run(self.plan_and_apply(), &self.dead);
         self.cut.set(None);
         self.dead.set(false);
@@ -266,10 +271,19 @@ impl<'a> Host<'a> {
 
     fn judge(&self, entries: &[LoggedRequest]) {
         let bindings = self.bindings.borrow();
+        let mut still = self.wanted.borrow_mut();
+        if entries.iter().any(LoggedRequest::is_mutation) {
+            // A run cannot know what has changed since it read: it is blamed for what was wanted all along.
+            let now = wanted(self.cloud, self.target, &self.settings);
+            for (group, people) in still.iter_mut() {
+                people.retain(|person| now.get(group).is_some_and(|now| now.contains(person)));
+            }
+        }
         let watch = Watch {
             cloud: self.cloud,
             target: self.target,
             bindings: &bindings,
+            wanted: &still,
         };
         let found = watch.wrongs(entries);
         self.wrongs.borrow_mut().extend(found);

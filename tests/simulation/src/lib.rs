@@ -13,6 +13,7 @@
     reason = "test support fails by panicking"
 )]
 
+mod clicks;
 pub mod cloud;
 pub mod host;
 pub mod story;

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use groupcast_guest::ledger::{Binding, BindingState};
+use groupcast_guest::settings::{Settings, Suspended};
 use groupcast_simulators::log::LoggedRequest;
 use groupcast_simulators::{Vendor, google, jumpcloud};
 
@@ -37,6 +38,14 @@ impl Target {
         }
     }
 
+    /// Whose directory it is.
+    pub fn vendor(self) -> Vendor {
+        match self {
+            Self::Google => Vendor::Google,
+            Self::Entra => Vendor::Entra,
+        }
+    }
+
     /// The immutable ID of a person, by number; `None` for an ID of another form.
     pub fn principal(self, number: usize) -> String {
         match self {
@@ -55,8 +64,36 @@ fn number(user: &str) -> usize {
     usize::from_str_radix(&user[1..], 16).expect("a user of a generated organisation")
 }
 
-/// The effective users of a group, nested ones included; deleted ones are in no group any more.
-pub fn desired(organisation: &jumpcloud::Organisation, group: &str, target: Target) -> BTreeSet<String> {
+/// Who should be in which group, by the source alone.
+pub fn wanted(cloud: &Cloud, target: Target, settings: &Settings) -> BTreeMap<String, BTreeSet<String>> {
+    let jumpcloud = cloud.jumpcloud.borrow();
+    let organisation = jumpcloud.organisation();
+    let groups = organisation.groups.iter();
+    groups
+        .map(|group| {
+            (
+                group.id.clone(),
+                desired(organisation, &group.id, target, settings),
+            )
+        })
+        .collect()
+}
+
+/// The effective users of a group, nested ones included; deleted ones are in no group any more. Suspended ones are
+/// members or not, by the settings (R49).
+pub fn desired(
+    organisation: &jumpcloud::Organisation,
+    group: &str,
+    target: Target,
+    settings: &Settings,
+) -> BTreeSet<String> {
+    let stays = |id: &String| {
+        settings.suspended != Suspended::Remove
+            || !organisation
+                .users
+                .iter()
+                .any(|user| user.id == *id && user.suspended)
+    };
     let mut found = BTreeSet::new();
     let mut seen = BTreeSet::new();
     let mut open = vec![group.to_owned()];
@@ -65,7 +102,8 @@ pub fn desired(organisation: &jumpcloud::Organisation, group: &str, target: Targ
             continue;
         }
         if let Some(group) = organisation.groups.iter().find(|group| group.id == id) {
-            found.extend(group.users.iter().map(|user| target.principal(number(user))));
+            let users = group.users.iter().filter(|id| stays(id));
+            found.extend(users.map(|user| target.principal(number(user))));
             open.extend(group.groups.iter().cloned());
         }
     }
@@ -80,14 +118,16 @@ pub struct Watch<'a> {
     pub target: Target,
     /// The ledger's bindings.
     pub bindings: &'a BTreeMap<String, Binding>,
+    /// Who has been wanted where ever since the run began.
+    pub wanted: &'a BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Watch<'_> {
-    /// What of these requests took effect and should not have.
+    /// What of these requests should not have been sent, whether or not it took effect.
     pub fn wrongs(&self, entries: &[LoggedRequest]) -> Vec<String> {
         entries
             .iter()
-            .filter(|entry| entry.is_mutation() && (200..300).contains(&entry.status))
+            .filter(|entry| entry.is_mutation())
             .filter_map(|entry| self.wrong(entry))
             .collect()
     }
@@ -105,15 +145,23 @@ impl Watch<'_> {
         if entry.path.contains("/users") {
             return told("R33: a user was written");
         }
+        if let Some(group) = guarded(self.cloud, self.target)
+            .into_iter()
+            .find(|group| entry.path.contains(group))
+        {
+            return told(&format!("R27: the guarded group {group} was written"));
+        }
         let (target, person) = removal(entry)?;
-        let jumpcloud = self.cloud.jumpcloud.borrow();
-        let organisation = jumpcloud.organisation();
         let Some((group, binding)) = self.bindings.iter().find(|(_, binding)| {
             binding.target.as_deref() == Some(&target) || binding.details.moving_from.contains_key(&target)
         }) else {
             return told("R52: a removal from a group that is not bound");
         };
-        if !desired(organisation, group, self.target).contains(&person) {
+        if !self
+            .wanted
+            .get(group)
+            .is_some_and(|wanted| wanted.contains(&person))
+        {
             return None;
         }
         // Wanted, so this can only be a move: the person must be in the new group already (R15).
@@ -130,6 +178,14 @@ impl Watch<'_> {
             told("R15: somebody left the old group and is not in the new one")
         }
     }
+}
+
+/// Groups in the target that no one may write, since somebody has made another kind of them (R27).
+fn guarded(cloud: &Cloud, target: Target) -> BTreeSet<String> {
+    if target == Target::Google {
+        return BTreeSet::new();
+    }
+    cloud.entra.borrow().guarded_groups()
 }
 
 /// The group and the person of a removal.
@@ -203,26 +259,31 @@ pub fn differences(host: &Host<'_>, by_hand: &BTreeSet<(String, String)>) -> Vec
     let organisation = host.cloud.jumpcloud.borrow().organisation().clone();
     let bindings = host.bindings.borrow();
     let mut expected_rows: BTreeSet<(String, String)> = BTreeSet::new();
-    let mut frozen_targets: BTreeSet<String> = BTreeSet::new();
+    let mut frozen_targets: BTreeSet<String> = guarded(host.cloud, host.target);
     for group in &organisation.groups {
         let bound = group.directories.iter().any(|id| id == host.target.directory());
-        let wanted = desired(&organisation, &group.id, host.target);
+        let wanted = desired(&organisation, &group.id, host.target, &host.settings);
         let exported = bindings.contains_key(&group.id);
         let has_email = group.email.is_some();
-        if !bound
-            || (!has_email && (host.target == Target::Google || exported))
-            || (wanted.is_empty() && !exported)
-        {
+        let had_email = bindings
+            .get(&group.id)
+            .is_some_and(|binding| binding.details.had_email);
+        // R13: a group that never had an email is exported to Entra.
+        let released = !has_email && (host.target == Target::Google || had_email);
+        if !bound || released || (wanted.is_empty() && !exported) {
             if let Some(binding) = bindings.get(&group.id) {
                 frozen_targets.extend(binding.target.clone());
                 frozen_targets.extend(binding.details.moving_from.keys().cloned());
-                if binding.state == BindingState::Managed && (!bound || !has_email) {
+                if binding.state == BindingState::Managed && (!bound || released) {
                     found.push(format!("{} should be released and is managed", group.name));
                 }
             }
             continue;
         }
         let homes = homes(host.cloud, host.target, group);
+        if homes.iter().any(|home| frozen_targets.contains(home)) {
+            continue;
+        }
         let [home] = homes.as_slice() else {
             found.push(format!("{} has the target groups {homes:?}", group.name));
             continue;
