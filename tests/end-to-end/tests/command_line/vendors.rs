@@ -45,7 +45,7 @@ fn no_secret(ended: &Ended) {
         "generated-jumpcloud-key",
         "generated-entra-secret",
         "-----BEGIN",
-        "wrong-key",
+        "not-the-key-0",
     ] {
         assert!(!ended.all().contains(secret), "{secret} in\n{}", ended.all());
     }
@@ -135,13 +135,13 @@ async fn r7_a_wrong_credential_is_named_with_its_fix() {
     for (file, wrong, connection, words) in [
         (
             "jumpcloud-key",
-            "wrong-key".to_owned(),
+            "not-the-key-0".to_owned(),
             "google",
             vec!["jumpcloud", "401"],
         ),
         (
             "entra-secret",
-            "wrong-key".to_owned(),
+            "not-the-key-0".to_owned(),
             "entra",
             vec!["entra", "client secret"],
         ),
