@@ -139,17 +139,21 @@ Example:
   groupcast runs
   groupcast runs --limit 100 --json")]
     Runs(RunsArguments),
-    /// Replay a recorded run: what happened in it?
+    /// Replay a recorded run: what happened in it, and would another component have done the same?
     ///
     /// Nothing is sent and nothing is stored: every answer comes from the recording. The same component does the same
-    /// again, bit for bit, or the first difference is shown.
+    /// again, bit for bit, or the first difference is shown. With --against, another component is asked in its place, and
+    /// what it does otherwise is shown: plan, writes, requests.
     #[command(after_help = "\
-Ends with 0 where the run was reproduced, with 4 where something differs,
-with 3 where it cannot be replayed (no recording, another component).
+Ends with 0 where the run was reproduced, or the other component does the same; with 4
+where something differs; with 3 where it cannot be replayed (no recording, another
+component).
 
 Example:
   groupcast plan --record                                # prints the run's ID
-  groupcast replay 20260114T070000123-1f2e3d4c")]
+  groupcast replay 20260114T070000123-1f2e3d4c
+  groupcast replay 20260114T070000123-1f2e3d4c --against newer.wasm
+  groupcast replay 20260114T070000123-1f2e3d4c --redact for-support.gz")]
     Replay(ReplayArguments),
     /// Serve: run every connection on its schedule until stopped
     #[command(after_help = "\
@@ -253,6 +257,12 @@ pub struct ReplayArguments {
     /// The run, as `groupcast runs` lists it, or a recording's file
     #[arg(value_name = "RUN")]
     pub run: String,
+    /// Ask this component in place of the recorded one; the built-in one where no file is given
+    #[arg(long, value_name = "FILE", num_args = 0..=1, conflicts_with = "redact")]
+    pub against: Option<Option<PathBuf>>,
+    /// Write a copy without people's names and addresses to this file, and replay the copy
+    #[arg(long, value_name = "FILE")]
+    pub redact: Option<PathBuf>,
 }
 
 /// `secrets`.

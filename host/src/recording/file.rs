@@ -175,6 +175,18 @@ impl Chain {
     }
 }
 
+/// A new file that only its owner can read.
+///
+/// # Errors
+/// There is one already, or it cannot be made.
+pub fn new_file(path: &Path) -> io::Result<BufWriter<File>> {
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(BufWriter::new)
+}
+
 /// Writes a recording, call by call.
 pub struct Writer<W: Write> {
     out: GzEncoder<W>,
@@ -189,11 +201,7 @@ impl Writer<BufWriter<File>> {
     /// # Errors
     /// The file cannot be made, or written.
     pub fn create(path: &Path, head: &Head) -> io::Result<Self> {
-        let mut options = File::options();
-        options.write(true).create(true).truncate(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        Self::new(BufWriter::new(options.open(path)?), head)
+        Self::new(new_file(path)?, head)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Where recordings lie: a folder beside the store, a file a run, the newest kept. What may not enter: what is in them.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 const SUFFIX: &str = ".recording.gz";
 /// Of a run that is still at work.
@@ -16,6 +17,10 @@ pub struct Recordings {
     /// Bytes of one before compression; a run that needs more is not recorded.
     pub largest: u64,
 }
+
+/// The longest that a run can take, as the configuration's limits have it: what is unfinished for longer belongs to a run
+/// that died.
+const LONGEST_RUN: Duration = Duration::from_secs(604_800);
 
 /// Whether a text can be a run's ID: nothing that leads out of the folder.
 fn is_run(run: &str) -> bool {
@@ -93,13 +98,28 @@ impl Recordings {
         }
     }
 
-    /// Removes what is over the number to keep, oldest first.
+    /// Removes what is over the number to keep, oldest first, and what runs that died have left.
     pub(super) fn prune(&self) {
+        self.remove_left();
         for run in self.runs().into_iter().skip(self.keep.max(1)) {
             if let Some(path) = self.path(&run)
                 && let Err(error) = std::fs::remove_file(&path)
             {
                 tracing::warn!(%error, path = %path.display(), "an old recording could not be removed");
+            }
+        }
+    }
+
+    fn remove_left(&self) {
+        let Ok(entries) = std::fs::read_dir(&self.folder) else {
+            return;
+        };
+        for entry in entries.flatten() {
+            let unfinished = entry.file_name().to_string_lossy().ends_with(UNFINISHED);
+            let age = entry.metadata().and_then(|file| file.modified()).ok();
+            let age = age.and_then(|modified| modified.elapsed().ok());
+            if unfinished && age.is_some_and(|age| age > LONGEST_RUN) {
+                let _ = std::fs::remove_file(entry.path());
             }
         }
     }

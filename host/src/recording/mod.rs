@@ -8,6 +8,9 @@
 //! | `recorder` | a run's calls into a file, while it goes on |
 //! | `services` | our own imports past a journal, as `plugin::tapped` has WASI's |
 //! | `player` | answers from a recording, in its order: the same component does the same again, or the first difference |
+//! | `keyed` | answers from a recording, by request: what another component makes of the same world |
+//! | `against` | what that differs in |
+//! | `redact`, `words` | a copy without people's names and addresses |
 //! | `replay` | a recording over a component |
 //!
 //! **Why not wasmtime's own record and replay** (`Config::rr`): in wasmtime 48 its Cargo feature has the switch, the
@@ -17,19 +20,27 @@
 //! What may not enter: a secret. Recordings are taken on the component's side of the egress gate, which attaches
 //! credentials after a request has left the component, and lets no header back that is not on its list.
 
+mod against;
 mod describe;
 mod file;
 mod folder;
+mod keyed;
 mod player;
 mod recorder;
+mod redact;
 mod replay;
 mod services;
 #[cfg(test)]
 mod tests;
+mod words;
 
-pub use self::file::{Ending, FORMAT, Head, Kind, Outcome, ReadError, Recording, Writer};
+pub use self::against::{
+    Against, PartDifference, PlanDifference, RequestDifference, WriteDifference, against,
+};
+pub use self::file::{Ending, FORMAT, Head, Kind, Outcome, ReadError, Recording, Writer, new_file};
 pub use self::folder::Recordings;
 pub use self::player::Difference;
 pub use self::recorder::Recorder;
+pub use self::redact::{RedactError, Redacted, redact};
 pub use self::replay::{ReplayError, Replayed, replay};
 pub use self::services::Journalled;

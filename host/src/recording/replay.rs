@@ -36,7 +36,7 @@ pub enum ReplayError {
     /// Another component.
     #[error(
         "run {run} was recorded with component {recorded}, and {origin} is {given}: bit for bit only the same component \
-         can be replayed; give it with --plugin"
+         can be replayed; give it with --plugin, or see what this one would do otherwise with --against"
     )]
     OtherComponent {
         /// The run.

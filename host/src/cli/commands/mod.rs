@@ -56,6 +56,10 @@ pub async fn execute(session: &mut Session<'_>, command: &Command) -> Result<Exi
             "the sandbox tells a story, which has no JSON form; for programs, `groupcast simulators --json` serves the \
              same simulated vendors",
         )),
+        Command::Sandbox(_) if session.shared.record => Err(Problem::refused(
+            "the sandbox tells its story without recordings; while it is up, record a run of your own: \
+             `groupcast plan --record` with the configuration that it names",
+        )),
         Command::Sandbox(arguments) => {
             let observer = session.progress.clone();
             session

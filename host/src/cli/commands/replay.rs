@@ -1,14 +1,16 @@
 //! `replay`: a recorded run once more. Neither store nor vendor is opened.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::cli::arguments::ReplayArguments;
-use crate::cli::documents::ReplayDocument;
+use crate::cli::documents::{AgainstDocument, RedactedDocument, ReplayDocument};
 use crate::cli::exit::Exit;
 use crate::cli::problem::Problem;
 use crate::cli::render;
 use crate::cli::session::Session;
-use crate::recording::{ReadError, Recording, ReplayError};
+use crate::plugin::{Plugin, PluginEngine};
+use crate::recording::{ReadError, Recording, RedactError, ReplayError};
 
 impl From<ReadError> for Problem {
     fn from(error: ReadError) -> Self {
@@ -19,6 +21,15 @@ impl From<ReadError> for Problem {
 impl From<ReplayError> for Problem {
     fn from(error: ReplayError) -> Self {
         Self::refused(error.to_string())
+    }
+}
+
+impl From<RedactError> for Problem {
+    fn from(error: RedactError) -> Self {
+        match error {
+            RedactError::Write(_) | RedactError::Shape(_) => Self::failed(error.to_string()),
+            RedactError::Component(_) | RedactError::Bytes(_) => Self::refused(error.to_string()),
+        }
     }
 }
 
@@ -46,9 +57,15 @@ fn blocking<T>(work: impl FnOnce() -> T) -> T {
 pub async fn replay(session: &mut Session<'_>, arguments: &ReplayArguments) -> Result<Exit, Problem> {
     let path = file(session, &arguments.run)?;
     let recording = blocking(|| Recording::read(&path))?;
+    if let Some(other) = &arguments.against {
+        return against(session, &recording, other.as_deref()).await;
+    }
     let limits = recording.head.limits.of_replay();
     let plugin = session.shared.plugin.as_deref();
     let (engine, plugin) = blocking(|| session.surroundings.component(plugin, &limits))?;
+    if let Some(copy) = &arguments.redact {
+        return redact(session, &recording, copy, &engine, &plugin).await;
+    }
     let head = recording.head.clone();
     let replayed = crate::recording::replay(&engine, &plugin, recording, &session.cancel).await?;
     let exit = match &replayed.difference {
@@ -59,6 +76,63 @@ pub async fn replay(session: &mut Session<'_>, arguments: &ReplayArguments) -> R
         session.document(&ReplayDocument::new(exit, &head, replayed))?;
     } else {
         session.text(&render::replay::replay(&head, &replayed))?;
+    }
+    Ok(exit)
+}
+
+/// `replay RUN --against [FILE]`.
+async fn against(
+    session: &mut Session<'_>,
+    recording: &Recording,
+    other: Option<&Path>,
+) -> Result<Exit, Problem> {
+    let limits = recording.head.limits.of_replay();
+    let (engine, plugin) = blocking(|| session.surroundings.component(other, &limits))?;
+    let found = crate::recording::against(&engine, &plugin, recording, &session.cancel).await;
+    let exit = if found.same { Exit::Done } else { Exit::Failed };
+    if session.shared.json {
+        session.document(&AgainstDocument::new(exit, &recording.head, found))?;
+    } else {
+        let text = render::replay::against(&recording.head, &found, session.detail());
+        session.text(&text)?;
+    }
+    Ok(exit)
+}
+
+/// `replay RUN --redact FILE`: the copy is written, and replayed to see that it can be.
+async fn redact(
+    session: &mut Session<'_>,
+    recording: &Recording,
+    copy: &Path,
+    engine: &Arc<PluginEngine>,
+    plugin: &Plugin,
+) -> Result<Exit, Problem> {
+    let written = crate::recording::new_file(copy).map_err(|error| {
+        Problem::refused(format!(
+            "{}: cannot be written ({error}); a copy never replaces a file",
+            copy.display()
+        ))
+    })?;
+    let redacted = crate::recording::redact(engine, plugin, recording, written, &session.cancel).await?;
+    let read = blocking(|| Recording::read(copy))?;
+    let replayed = crate::recording::replay(engine, plugin, read, &session.cancel).await?;
+    let exit = match &replayed.difference {
+        None => Exit::Done,
+        Some(_) => Exit::Failed,
+    };
+    let file = copy.display().to_string();
+    if session.shared.json {
+        session.document(&RedactedDocument::new(
+            exit,
+            &recording.head,
+            file,
+            redacted,
+            replayed,
+        ))?;
+    } else {
+        let detail = session.detail();
+        let text = render::replay::redacted(&recording.head, &file, &redacted, &replayed, detail);
+        session.text(&text)?;
     }
     Ok(exit)
 }

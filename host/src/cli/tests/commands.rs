@@ -305,3 +305,10 @@ async fn a_run_without_a_recording_is_refused_and_says_how_runs_are_recorded() {
     );
     assert!(called.errors.contains("--record"), "{}", called.errors);
 }
+
+#[tokio::test]
+async fn the_sandbox_does_not_pretend_to_record() {
+    let called = World::default().call(&["sandbox", "--record"]).await;
+    assert_eq!(called.exit, Exit::Refused);
+    assert!(called.errors.contains("without recordings"), "{}", called.errors);
+}

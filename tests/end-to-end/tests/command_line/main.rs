@@ -19,6 +19,7 @@ mod configuration;
 mod forge;
 mod freezing;
 mod program;
+mod recordings;
 mod secrecy;
 mod serving;
 mod vendors;

@@ -9,6 +9,8 @@
     reason = "tests fail by panicking"
 )]
 
+mod against;
 mod bit_for_bit;
 mod recorded;
+mod redacted;
 mod refused;
