@@ -10,7 +10,7 @@
 //! | `player` | answers from a recording, in its order: the same component does the same again, or the first difference |
 //! | `keyed` | answers from a recording, by request: what another component makes of the same world |
 //! | `against` | what that differs in |
-//! | `redact`, `words` | a copy without people's names and addresses |
+//! | `redact`, `words`, `lengths` | a copy without people's names and addresses |
 //! | `replay` | a recording over a component |
 //!
 //! **Why not wasmtime's own record and replay** (`Config::rr`): in wasmtime 48 its Cargo feature has the switch, the
@@ -25,6 +25,7 @@ mod describe;
 mod file;
 mod folder;
 mod keyed;
+mod lengths;
 mod player;
 mod recorder;
 mod redact;

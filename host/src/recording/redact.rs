@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::file::{Head, Kind, Outcome, Recording, Writer};
 use super::keyed::Keyed;
+use super::lengths::adjusted;
 use super::replay::run;
 use super::words::{Piece, address_words, in_local_part, pieces, words};
 use crate::plugin::journal::{Answer, Call, Journal, LeftRecording, Reply};
@@ -267,7 +268,7 @@ impl Names {
         let width = self.numbers.len().to_string().len();
         let pieces = pieces(text);
         let local = in_local_part(&pieces);
-        pieces
+        let renamed = pieces
             .into_iter()
             .zip(local)
             .map(|(piece, local)| match piece {
@@ -285,7 +286,8 @@ impl Names {
                     }
                 }
             })
-            .collect()
+            .collect();
+        adjusted(text, renamed)
     }
 
     fn rename(&self, value: &mut Value) {
