@@ -134,7 +134,7 @@ impl Default for RecordingSection {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RunLimits {
-    /// Memory of the component, in MiB. The default is enough for 100,000 people in 5,000 groups with 500,000 memberships.
+    /// Memory of the component, in MiB. The default is enough to plan 100,000 people in 5,000 groups.
     #[schemars(range(min = 16, max = 4_096))]
     pub memory_mib: u32,
     /// Seconds that the component may compute; waiting does not count.
