@@ -224,6 +224,7 @@ fn scenes() -> Vec<Scene> {
                     key: "sales@example.com".to_owned(),
                     name: "Sales".to_owned(),
                     description: String::new(),
+                    stake: None,
                 };
                 town.target.sights.insert("g1".to_owned(), Sight::Bound(other));
             }),

@@ -171,12 +171,26 @@ fn limit() -> impl Strategy<Value = Limit> {
 }
 
 fn limits() -> impl Strategy<Value = Limits> {
-    (limit(), limit(), limit(), limit()).prop_map(|(group_adds, group_removals, run_adds, run_removals)| {
+    let limits = proptest::array::uniform7(limit());
+    (limits, 1_u32..4).prop_map(|(limits, stake_weight)| {
+        let [
+            group_adds,
+            group_removals,
+            run_adds,
+            run_removals,
+            takeover_adds,
+            takeover_removals,
+            run_takeover_adds,
+        ] = limits;
         Limits {
             group_adds,
             group_removals,
             run_adds,
             run_removals,
+            takeover_adds,
+            takeover_removals,
+            run_takeover_adds,
+            stake_weight,
         }
     })
 }
