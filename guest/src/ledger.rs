@@ -58,6 +58,25 @@ pub struct BindingDetails {
     /// a list may show what was before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub written_at: Option<u64>,
+    /// How long the last change took from its event in the source to the target, where an event told of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub latest: Option<Latency>,
+}
+
+/// How long a change took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Latency {
+    /// When it happened, by the source's own clock, in seconds since the Unix epoch.
+    pub happened_at: u64,
+    /// When its last write was settled, by this machine's clock.
+    pub settled_at: u64,
+}
+
+impl Latency {
+    /// Seconds in between; 0 where the two clocks disagree by more than it took.
+    pub fn seconds(self) -> u64 {
+        self.settled_at.saturating_sub(self.happened_at)
+    }
 }
 
 /// One recorded membership.

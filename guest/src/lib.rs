@@ -15,6 +15,7 @@ pub mod engine;
 pub mod entra;
 pub mod environment;
 pub mod failure;
+pub mod feed;
 pub mod google;
 pub mod http;
 pub mod jumpcloud;

@@ -37,6 +37,11 @@ pub struct Settings {
     pub acknowledge: bool,
     /// How much may change at once (R43).
     pub limits: Limits,
+    /// For how many minutes a whole reading is good: so long, a run that asks for changes alone reads no more than
+    /// what change feeds name. What no feed names, such as a hand's work in a Google group, is found at the next whole
+    /// reading. 0: every reading is whole.
+    #[schemars(range(min = 0, max = 10_080))]
+    pub verify_every_minutes: u32,
 }
 
 impl Default for Settings {
@@ -55,6 +60,7 @@ impl Default for Settings {
             on_ambiguous: OnAmbiguous::default(),
             acknowledge: false,
             limits: Limits::default(),
+            verify_every_minutes: 360,
         }
     }
 }

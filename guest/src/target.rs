@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 
 use crate::failure::{Failure, VendorAnswer};
+use crate::feed::{Mark, TargetChanges};
 use crate::ledger::Settlement;
 use crate::plan::model::{ObservedMember, Reading, Resolution, Sight, SourceUser, TargetGroup};
 use crate::plan::part::Operation;
@@ -63,6 +64,28 @@ pub trait TargetDirectory {
         &self,
         users: &[SourceUser],
     ) -> impl Future<Output = Result<BTreeMap<String, Resolution>, Failure>>;
+
+    /// The same for a few people, without reading everybody where the directory can be asked for each of them.
+    fn resolve_few(
+        &self,
+        users: &[SourceUser],
+    ) -> impl Future<Output = Result<BTreeMap<String, Resolution>, Failure>> {
+        self.resolve(users)
+    }
+
+    /// The present end of the directory's feed of changes to groups and their members. An error of its own that ends no
+    /// run is `Ok(Err(why))`.
+    fn feed_mark(&self) -> impl Future<Output = Result<Result<Mark, String>, Failure>> {
+        async { Ok(Ok(Mark::NoFeed)) }
+    }
+
+    /// What changed since a mark; why that is not known, where the feed cannot go on from there.
+    fn changes_since(
+        &self,
+        _mark: &str,
+    ) -> impl Future<Output = Result<Result<TargetChanges, String>, Failure>> {
+        async { Ok(Err("the directory has no feed of changes".to_owned())) }
+    }
 
     /// Looks each group's target up; `held` are target IDs that other source groups are bound to (R51): never
     /// candidates. The answer has an entry for every wanted group (by source group ID).

@@ -120,6 +120,7 @@ pub(super) fn binding(part: &Part, created: Option<&str>) -> Result<Option<Bindi
             had_email: *had_email,
             moving_from: moving_from.iter().cloned().collect(),
             written_at: None,
+            latest: None,
         },
     }))
 }
@@ -139,6 +140,7 @@ pub(super) fn binding_of_created(part: &Part, key: &str, created: &str) -> Resul
                 had_email: part.group.email.is_some() && !part.group.email_is_override,
                 moving_from: BTreeMap::new(),
                 written_at: None,
+                latest: None,
             },
         }))
 }

@@ -15,10 +15,14 @@ pub mod recover;
 mod sending;
 mod work;
 
-use crate::apply::packed::Packed;
+pub(crate) use packed::Packed;
+
+use std::collections::BTreeSet;
+
 use crate::engine::Session;
 use crate::engine::answers::Report;
-use crate::engine::observe::{Excerpt, Observed, Scope};
+use crate::engine::changes;
+use crate::engine::observe::{Excerpt, Observed};
 use crate::engine::source::SourceDirectory;
 use crate::failure::{Failure, FailureKind};
 use crate::names::Names;
@@ -48,7 +52,9 @@ pub async fn apply<S: SourceDirectory, T: TargetDirectory>(
         ));
     }
     let busy = parts.iter().map(|part| part.rest.group.id.clone()).collect();
-    let observed = session.observe_beside(names, &Scope::Groups(busy)).await?;
+    // Whatever becomes of it: these groups are looked at again.
+    changes::memory::disturb(session, &busy)?;
+    let observed = changes::observe_for_apply(session, names, &busy, &parts).await?;
     let mut steady = Vec::new();
     for part in parts {
         match moved(session, &observed, &part)? {
@@ -56,7 +62,11 @@ pub async fn apply<S: SourceDirectory, T: TargetDirectory>(
             None => steady.push(part),
         }
     }
+    let served: BTreeSet<String> = steady.iter().map(|part| part.rest.group.id.clone()).collect();
     work::carry_out(session, &steady, observed, &mut report).await?;
+    if report.failed == 0 {
+        changes::served(session, &served)?;
+    }
     Ok(report)
 }
 

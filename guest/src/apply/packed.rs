@@ -9,7 +9,7 @@ use crate::plan::part::{
 
 /// A part.
 #[derive(Debug)]
-pub(super) struct Packed {
+pub(crate) struct Packed {
     /// What is small of it: all but the lists below. Of the notes, that which ties the group.
     pub(super) rest: Part,
     /// What is to be done, in the part's order.
@@ -358,7 +358,7 @@ impl Packed {
     }
 
     /// The part as it was approved.
-    pub(super) fn whole(&self, names: &Names) -> Part {
+    pub(crate) fn whole(&self, names: &Names) -> Part {
         Part {
             operations: self
                 .operations

@@ -316,6 +316,7 @@ fn binding_after(
             had_email: earlier.is_some_and(|binding| binding.details.had_email),
             moving_from,
             written_at: earlier.and_then(|binding| binding.details.written_at),
+            latest: earlier.and_then(|binding| binding.details.latest),
         },
     }
 }

@@ -172,11 +172,10 @@ impl<S: SourceDirectory, T: TargetDirectory> Worker<'_, '_, S, T> {
                         .map(|earlier| earlier.details.name.clone())
                         .unwrap_or_default();
                 }
-                binding.details.written_at = self
-                    .bindings
-                    .get(group)
-                    .and_then(|earlier| earlier.details.written_at);
-                if self.bindings.get(group) != Some(&binding) {
+                let earlier = self.bindings.get(group);
+                binding.details.written_at = earlier.and_then(|earlier| earlier.details.written_at);
+                binding.details.latest = earlier.and_then(|earlier| earlier.details.latest);
+                if earlier != Some(&binding) {
                     batch.push(Effect::Bind(binding.clone()));
                     self.bindings.insert(group.clone(), binding);
                 }

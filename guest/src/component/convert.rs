@@ -14,6 +14,7 @@ pub(super) fn run(run: wit::Run) -> engine::Run {
         source: engine::SourceEnd {
             vendor: run.source.vendor,
             base_url: run.source.base_url,
+            events_base_url: run.source.events_base_url,
             directory: run.source.directory,
         },
         target: engine::TargetEnd {
@@ -22,6 +23,10 @@ pub(super) fn run(run: wit::Run) -> engine::Run {
         },
         settings: run.settings,
         seed: run.seed,
+        read: match run.read {
+            types::Extent::Whole => engine::Extent::Whole,
+            types::Extent::Changes => engine::Extent::Changes,
+        },
     }
 }
 
@@ -91,6 +96,8 @@ pub(super) fn summary(summary: engine::PlanSummary) -> wit::PlanSummary {
         adds: summary.adds,
         removals: summary.removals,
         held: summary.held,
+        at_rest: summary.at_rest,
+        verified_at: summary.verified_at,
     }
 }
 

@@ -57,6 +57,12 @@ pub struct PlanSummary {
     pub removals: u64,
     /// Operations held back for approval.
     pub held: u64,
+    /// Groups that the plan does not speak of, since nothing about them changed.
+    #[serde(default)]
+    pub at_rest: u64,
+    /// When the last whole reading began, in seconds since the Unix epoch; none where this one is whole.
+    #[serde(default)]
+    pub verified_at: Option<u64>,
 }
 
 /// Totals of an apply (WIT `report`).

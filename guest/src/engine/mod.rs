@@ -6,6 +6,7 @@
 //! vendor's name is looked at in one place, [`Engine`], to choose who answers.
 
 pub mod answers;
+pub(crate) mod changes;
 pub mod check;
 pub mod explain;
 pub mod observe;
@@ -18,7 +19,7 @@ mod settings;
 mod tests;
 
 pub use answers::{Explanation, Finding, PlanSummary, Question, Report, Severity, Step};
-pub use run::{Engine, Run, SourceEnd, TargetEnd};
+pub use run::{Engine, Extent, Run, SourceEnd, TargetEnd};
 pub use settings::parse as parse_settings;
 
 use crate::environment::{Environment, Level};
@@ -42,6 +43,8 @@ pub struct Session<'a, S, T> {
     pub text: TextLimits,
     /// The source's own ID of the directory.
     pub directory: &'a str,
+    /// How much is read.
+    pub read: Extent,
 }
 
 impl<S, T> Session<'_, S, T> {

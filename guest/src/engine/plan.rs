@@ -18,13 +18,23 @@ use crate::target::TargetDirectory;
 pub async fn plan<S: SourceDirectory, T: TargetDirectory>(
     session: &Session<'_, S, T>,
 ) -> Result<PlanSummary, Failure> {
-    let (observed, verdict) = judge(session, &Scope::Everything).await?;
+    crate::engine::changes::plan(session).await
+}
+
+/// Hands the parts to the sink, one after the other; `look` sees each with what it was made from.
+pub(crate) fn hand_over<S, T>(
+    session: &Session<'_, S, T>,
+    observed: &Observed,
+    verdict: &Verdict<'_>,
+    mut look: impl FnMut(&Part, &Excerpt),
+) -> Result<PlanSummary, Failure> {
     let mut summary = PlanSummary::default();
     for (done, id) in observed.ids().enumerate() {
         let Some(excerpt) = observed.excerpt(id) else {
             continue;
         };
         let part = verdict.part(&excerpt.view, &excerpt.world);
+        look(&part, &excerpt);
         // What a large group was planned from makes room for its bytes.
         drop(excerpt);
         session.environment.plan_sink.put(&part.to_bytes())?;
@@ -40,7 +50,16 @@ pub(crate) async fn judge<'a, S: SourceDirectory, T: TargetDirectory>(
     session: &Session<'a, S, T>,
     scope: &Scope,
 ) -> Result<(Observed, Verdict<'a>), Failure> {
-    let mut observed = session.observe(scope).await?;
+    let observed = session.observe(scope).await?;
+    judge_read(session, observed, 0).await
+}
+
+/// The same for what was read already, of a directory that has at least so many memberships in all.
+pub(crate) async fn judge_read<'a, S: SourceDirectory, T: TargetDirectory>(
+    session: &Session<'a, S, T>,
+    mut observed: Observed,
+    memberships: u64,
+) -> Result<(Observed, Verdict<'a>), Failure> {
     session.progress("planning", 0, Some(observed.len()), "groups");
     let mut claims = Claims::new(session.rules, session.settings);
     for id in observed.ids() {
@@ -70,7 +89,7 @@ pub(crate) async fn judge<'a, S: SourceDirectory, T: TargetDirectory>(
             }
         }
     }
-    Ok((observed, survey.decide()))
+    Ok((observed, survey.among(memberships).decide()))
 }
 
 fn count(summary: &mut PlanSummary, part: &Part) {

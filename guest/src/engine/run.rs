@@ -20,6 +20,9 @@ pub struct SourceEnd {
     pub vendor: String,
     /// Scheme, host and port.
     pub base_url: String,
+    /// The same for the feed of events; none where there is no feed.
+    #[serde(default)]
+    pub events_base_url: Option<String>,
     /// The source's own ID of the directory.
     pub directory: String,
 }
@@ -46,6 +49,20 @@ pub struct Run {
     pub settings: String,
     /// The only source of randomness.
     pub seed: u64,
+    /// How much is read.
+    #[serde(default)]
+    pub read: Extent,
+}
+
+/// How much is read (WIT `extent`).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Extent {
+    /// Everything.
+    #[default]
+    Whole,
+    /// What changed since the last whole reading, as far as that is proven.
+    Changes,
 }
 
 /// The five exports over one run.
@@ -83,6 +100,7 @@ macro_rules! dispatch {
                         description: Some(4_096),
                     },
                     directory: &engine.run.source.directory,
+                    read: engine.run.read,
                 };
                 $work.await
             }
@@ -104,6 +122,7 @@ macro_rules! dispatch {
                         description: Some(1_024),
                     },
                     directory: &engine.run.source.directory,
+                    read: engine.run.read,
                 };
                 $work.await
             }
@@ -149,12 +168,13 @@ impl<'a> Engine<'a> {
         if self.run.source.vendor != "jumpcloud" {
             return Err(unknown_vendor("source", &self.run.source.vendor, "`jumpcloud`"));
         }
-        Ok(Reader::new(Client::new(
-            self.environment,
-            &self.run.source.base_url,
-            jumpcloud::classify,
-            self.run.seed,
-        )))
+        let client =
+            |base_url: &str| Client::new(self.environment, base_url, jumpcloud::classify, self.run.seed);
+        let reader = Reader::new(client(&self.run.source.base_url));
+        Ok(match &self.run.source.events_base_url {
+            Some(events) => reader.with_events(client(events)),
+            None => reader,
+        })
     }
 }
 

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 
 use crate::failure::Failure;
+use crate::feed::Event;
 use crate::plan::model::{Reading, SourceGroup, SourceUser};
 
-pub use crate::jumpcloud::Directory;
+pub use crate::jumpcloud::{Directory, FoundUsers};
 
 /// Reads of the source. Retries and pacing are its own business.
 pub trait SourceDirectory {
@@ -68,6 +69,45 @@ pub trait SourceDirectory {
             Ok(readings)
         }
     }
+
+    /// The newest events since a moment (milliseconds since the Unix epoch), newest first. Partial where there is no
+    /// feed, or where it could not be asked.
+    fn newest_events(
+        &self,
+        directory: &str,
+        from_ms: u64,
+    ) -> impl Future<Output = Result<Reading<Vec<Event>>, Failure>>;
+
+    /// All events since a moment, oldest first; partial likewise.
+    fn events_since(
+        &self,
+        directory: &str,
+        from_ms: u64,
+    ) -> impl Future<Output = Result<Reading<Vec<Event>>, Failure>>;
+
+    /// The groups bound to a directory through which a group leads there, itself among them where it is bound.
+    fn bound_above(
+        &self,
+        directory: &Directory,
+        group: &str,
+    ) -> impl Future<Output = Result<Reading<BTreeSet<String>>, Failure>>;
+
+    /// Whether one group is associated with a directory.
+    fn is_bound(
+        &self,
+        directory: &Directory,
+        group: &str,
+    ) -> impl Future<Output = Result<Reading<bool>, Failure>>;
+
+    /// The groups that a person is in, nested ones included.
+    fn groups_of(&self, user: &str) -> impl Future<Output = Result<Reading<BTreeSet<String>>, Failure>>;
+
+    /// A few people by ID.
+    fn few_users(
+        &self,
+        ids: &BTreeSet<String>,
+        directory: &Directory,
+    ) -> impl Future<Output = Result<FoundUsers, Failure>>;
 }
 
 impl SourceDirectory for crate::jumpcloud::Reader<'_> {
@@ -113,5 +153,33 @@ impl SourceDirectory for crate::jumpcloud::Reader<'_> {
         take: &mut dyn FnMut(&str, Reading<BTreeSet<String>>),
     ) -> Result<(), Failure> {
         self.many_members(groups, take).await
+    }
+
+    async fn newest_events(&self, directory: &str, from_ms: u64) -> Result<Reading<Vec<Event>>, Failure> {
+        self.newest_events(directory, from_ms).await
+    }
+
+    async fn events_since(&self, directory: &str, from_ms: u64) -> Result<Reading<Vec<Event>>, Failure> {
+        self.events_since(directory, from_ms).await
+    }
+
+    async fn bound_above(
+        &self,
+        directory: &Directory,
+        group: &str,
+    ) -> Result<Reading<BTreeSet<String>>, Failure> {
+        self.bound_above(directory, group).await
+    }
+
+    async fn is_bound(&self, directory: &Directory, group: &str) -> Result<Reading<bool>, Failure> {
+        self.is_bound(directory, group).await
+    }
+
+    async fn groups_of(&self, user: &str) -> Result<Reading<BTreeSet<String>>, Failure> {
+        self.groups_of(user).await
+    }
+
+    async fn few_users(&self, ids: &BTreeSet<String>, directory: &Directory) -> Result<FoundUsers, Failure> {
+        self.few_users(ids, directory).await
     }
 }

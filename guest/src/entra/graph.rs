@@ -343,7 +343,11 @@ impl<'a> Graph<'a> {
         }
     }
 
-    async fn next_page<T: DeserializeOwned>(&self, link: &str) -> Result<Page<T>, Failure> {
+    /// Reads a page that a link names, within the API.
+    ///
+    /// # Errors
+    /// A link that leads elsewhere; the read's own failure.
+    pub async fn next_page<T: DeserializeOwned>(&self, link: &str) -> Result<T, Failure> {
         let call = self.client.follow(link)?;
         if !call.path_and_query().starts_with(&format!("{ROOT}/")) {
             return Err(Failure::new(

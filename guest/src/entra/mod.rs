@@ -9,6 +9,7 @@
 pub mod errors;
 #[cfg(test)]
 mod fake;
+pub mod feed;
 pub mod graph;
 mod lane;
 pub mod read;
@@ -21,6 +22,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::environment::Environment;
 use crate::failure::Failure;
+use crate::feed::{Mark, TargetChanges};
 use crate::manifest::{Credential, EgressRule};
 use crate::plan::model::{ObservedMember, Reading, Resolution, Sight, SourceUser};
 use crate::settings::OnAmbiguous;
@@ -84,6 +86,14 @@ impl TargetDirectory for Entra<'_> {
 
     async fn resolve(&self, users: &[SourceUser]) -> Result<BTreeMap<String, Resolution>, Failure> {
         read::resolve(&self.graph, users).await
+    }
+
+    async fn feed_mark(&self) -> Result<Result<Mark, String>, Failure> {
+        feed::mark(&self.graph).await
+    }
+
+    async fn changes_since(&self, mark: &str) -> Result<Result<TargetChanges, String>, Failure> {
+        feed::changes_since(&self.graph, mark).await
     }
 
     async fn look_up(

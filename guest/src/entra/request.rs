@@ -12,6 +12,9 @@ use super::types::{BindMembers, CreateGroup, DirectoryObject, Group, UpdateGroup
 /// The version root, below the base URL.
 pub const ROOT: &str = "/v1.0";
 
+/// The feed of changes to groups and their members. It is followed by links, and asked for by [`super::feed`] alone.
+pub const DELTA: &str = "/v1.0/groups/delta";
+
 /// Page size: the largest that Graph takes on these lists.
 pub const PAGE: u32 = 999;
 
@@ -197,6 +200,7 @@ fn quoted(text: &str) -> String {
 /// Method, path template and whether it writes, of everything above; `$batch` itself is told apart by the caller.
 pub const SHAPES: &[(&str, &str, bool)] = &[
     ("GET", "/v1.0/groups", false),
+    ("GET", DELTA, false),
     ("GET", "/v1.0/groups/{id}", false),
     ("GET", "/v1.0/groups(uniqueName='{key}')", false),
     ("GET", "/v1.0/groups/{id}/members", false),

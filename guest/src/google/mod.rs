@@ -97,6 +97,10 @@ impl TargetDirectory for Google<'_> {
         self.resolve_users(users).await
     }
 
+    async fn resolve_few(&self, users: &[SourceUser]) -> Result<BTreeMap<String, Resolution>, Failure> {
+        self.resolve_each(users).await
+    }
+
     async fn look_up(
         &self,
         wanted: &[Wanted],

@@ -173,8 +173,41 @@ impl Google<'_> {
             }
         }
         // The list is not whole, so that it proves nobody's absence: each is asked for on its own.
-        let calls: Vec<Call> = unseen.iter().map(|(_, email)| get_user(email)).collect();
-        for ((id, email), answer) in unseen.iter().zip(batch::send(&self.client, &calls).await) {
+        self.ask_for_each(&unseen, &mut resolutions).await?;
+        Ok(resolutions)
+    }
+
+    /// The same without the list of all users: each is asked for on its own.
+    pub(super) async fn resolve_each(
+        &self,
+        users: &[SourceUser],
+    ) -> Result<BTreeMap<String, Resolution>, Failure> {
+        let mut resolutions = BTreeMap::new();
+        let mut asked = Vec::new();
+        for user in users {
+            match user
+                .email
+                .as_deref()
+                .map(str::trim)
+                .filter(|email| !email.is_empty())
+            {
+                Some(email) => asked.push((user.id.as_str(), email)),
+                None => {
+                    resolutions.insert(user.id.clone(), Resolution::NoAddress);
+                }
+            }
+        }
+        self.ask_for_each(&asked, &mut resolutions).await?;
+        Ok(resolutions)
+    }
+
+    async fn ask_for_each(
+        &self,
+        asked: &[(&str, &str)],
+        resolutions: &mut BTreeMap<String, Resolution>,
+    ) -> Result<(), Failure> {
+        let calls: Vec<Call> = asked.iter().map(|(_, email)| get_user(email)).collect();
+        for ((id, email), answer) in asked.iter().zip(batch::send(&self.client, &calls).await) {
             let resolution = match answer {
                 Err(failure) if ends_the_run(&failure) => return Err(failure),
                 Err(failure) => Resolution::Unproven {
@@ -199,7 +232,7 @@ impl Google<'_> {
             };
             resolutions.insert((*id).to_owned(), resolution);
         }
-        Ok(resolutions)
+        Ok(())
     }
 }
 

@@ -1,8 +1,11 @@
-//! Reading JumpCloud. There is no write in this room (R8): every request is a GET. What it reads it hands out in
+//! Reading JumpCloud. There is no write in this room (R8): every request is a GET, but for the query of Directory
+//! Insights, a read by POST. What it reads it hands out in
 //! the planner's words ([`crate::plan::model`]) and with the proof that it is whole, or the reason why it is not.
 
 mod errors;
+mod events;
 mod pages;
+mod reach;
 mod reader;
 mod records;
 
@@ -31,10 +34,19 @@ pub fn egress_rules() -> Vec<EgressRule> {
         "/api/v2/usergroups",
         "/api/v2/usergroups/{id}",
         "/api/v2/usergroups/{id}/membership",
+        "/api/v2/usergroups/{id}/associations",
+        "/api/v2/usergroups/{id}/gsuites",
+        "/api/v2/usergroups/{id}/office365s",
+        "/api/v2/users/{id}/memberof",
         "/api/systemusers",
         "/api/systemusers/{id}",
     ]
     .into_iter()
     .map(|path| EgressRule::read("jumpcloud", "GET", path))
+    .chain([EgressRule::read(
+        "jumpcloud",
+        "POST",
+        "/insights/directory/v1/events",
+    )])
     .collect()
 }

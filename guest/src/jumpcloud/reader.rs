@@ -17,12 +17,14 @@ const USER_FIELDS: &str = "_id username email state suspended";
 /// The fields of a group that are asked for.
 const GROUP_FIELDS: &str = "id,name,email,description";
 /// Up to this many people are cheaper to read one by one than with everybody.
-const FEW: usize = 50;
+pub(super) const FEW: usize = 50;
 
 /// Reads one JumpCloud organisation. There is no method that writes (R8).
 #[derive(Debug)]
 pub struct Reader<'a> {
-    client: Client<'a>,
+    pub(super) client: Client<'a>,
+    /// For the feed of events; none where there is none.
+    pub(super) events: Option<Client<'a>>,
 }
 
 /// People looked for by ID.
@@ -39,7 +41,7 @@ pub struct FoundUsers {
 impl<'a> Reader<'a> {
     /// A reader over a client made with [`super::classify`].
     pub fn new(client: Client<'a>) -> Self {
-        Self { client }
+        Self { client, events: None }
     }
 
     /// The directory under an ID, with JumpCloud's own group management flag (R35); none where the whole list
@@ -330,7 +332,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn derive<T, U>(reading: Reading<T>, how: impl FnOnce(T) -> U) -> Reading<U> {
+pub(super) fn derive<T, U>(reading: Reading<T>, how: impl FnOnce(T) -> U) -> Reading<U> {
     match reading {
         Reading::Complete(whole) => Reading::Complete(whole.map(how)),
         Reading::Partial { seen, reason } => Reading::Partial {

@@ -88,6 +88,9 @@ pub(super) struct GraphObject {
     /// The person's ID in the directory; only with `syncStatus=true`.
     #[serde(rename = "externalId", default)]
     pub external_id: Option<String>,
+    /// By which connections it is reached, each path a list of them; only in traversals.
+    #[serde(default)]
+    pub paths: Vec<serde_json::Value>,
 }
 
 /// An object with how it is reached: each path is its edges in order.

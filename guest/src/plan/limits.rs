@@ -116,8 +116,9 @@ pub(super) fn tally(draft: &Draft<'_>) -> Tally {
 }
 
 /// What is over the limits, by group: per group first, then for the run, groups in ascending order of ID and deleted
-/// people before others.
-pub(super) fn decide(mut tallies: BTreeMap<String, Tally>, limits: &Limits) -> Holds {
+/// people before others. The run's shares are taken of all memberships there are: of `known_size`, where these are only
+/// some of the groups.
+pub(super) fn decide(mut tallies: BTreeMap<String, Tally>, limits: &Limits, known_size: u64) -> Holds {
     let mut holds = Holds::new();
     for (group, tally) in &mut tallies {
         for (kind, limit) in [
@@ -143,15 +144,29 @@ pub(super) fn decide(mut tallies: BTreeMap<String, Tally>, limits: &Limits) -> H
         }
     }
     spend_takeovers(&mut tallies, &limits.run_takeover_adds, &mut holds);
-    spend(&tallies, &[Kind::Adds], &limits.run_adds, limits, &mut holds);
+    let size = tallies
+        .values()
+        .map(|tally| tally.size)
+        .sum::<u64>()
+        .max(known_size);
+    let run = Run { limits, size };
+    spend(&tallies, &[Kind::Adds], &limits.run_adds, run, &mut holds);
     spend(
         &tallies,
         &[Kind::DeletedPeople, Kind::Removals],
         &limits.run_removals,
-        limits,
+        run,
         &mut holds,
     );
     holds
+}
+
+/// What all groups of a run share.
+#[derive(Clone, Copy)]
+struct Run<'l> {
+    limits: &'l Limits,
+    /// Memberships that there are.
+    size: u64,
 }
 
 /// Takeovers come in number when a directory is new: together they have a limit, whatever each of them has.
@@ -184,14 +199,8 @@ fn spend_takeovers(tallies: &mut BTreeMap<String, Tally>, limit: &Limit, holds: 
     }
 }
 
-fn spend(
-    tallies: &BTreeMap<String, Tally>,
-    kinds: &[Kind],
-    limit: &Limit,
-    limits: &Limits,
-    holds: &mut Holds,
-) {
-    let size = tallies.values().map(|tally| tally.size).sum();
+fn spend(tallies: &BTreeMap<String, Tally>, kinds: &[Kind], limit: &Limit, run: Run<'_>, holds: &mut Holds) {
+    let Run { limits, size } = run;
     let sum = |each: &dyn Fn(&Tally, Kind) -> u64| -> u64 {
         tallies
             .values()

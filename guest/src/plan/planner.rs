@@ -70,6 +70,7 @@ impl<'a> Claims<'a> {
             settings: self.settings,
             losers: self.disputes.losers(self.rules),
             tallies: BTreeMap::new(),
+            known_size: 0,
         }
     }
 }
@@ -80,9 +81,18 @@ pub struct Survey<'a> {
     settings: &'a Settings,
     losers: BTreeMap<String, Reason>,
     tallies: BTreeMap<String, Tally>,
+    known_size: u64,
 }
 
 impl<'a> Survey<'a> {
+    /// The same survey, of some groups of a directory that has so many memberships in all: limits that are shares are
+    /// taken of no less.
+    #[must_use]
+    pub fn among(mut self, memberships: u64) -> Self {
+        self.known_size = memberships;
+        self
+    }
+
     /// What must be read again for a group. Where that is nothing, the group is counted, and [`Self::count`] need not be
     /// called for it.
     pub fn look(&mut self, view: &GroupView, world: &World) -> SecondReads {
@@ -119,7 +129,7 @@ impl<'a> Survey<'a> {
         Verdict {
             settings: self.settings,
             losers: self.losers,
-            holds: limits::decide(self.tallies, &self.settings.limits),
+            holds: limits::decide(self.tallies, &self.settings.limits, self.known_size),
         }
     }
 }

@@ -105,14 +105,16 @@ Example:
     Apply(ApplyArguments),
     /// Plan and apply within the limits, as the schedule does
     ///
-    /// What is over a limit is held. A connection in plan-only mode, as each new one is, only plans.
+    /// What is over a limit is held. A connection in plan-only mode, as each new one is, only plans. Between two
+    /// readings of everything it reads what changed, as far as JumpCloud's events and Entra's change feed name it.
     #[command(after_help = "\
 Ends with 2 where something is left to approve, with 4 where something could not be
 read or written.
 
 Example:
   groupcast sync
-  groupcast sync --connection google")]
+  groupcast sync --connection google
+  groupcast sync --full                 # read everything, not only what changed")]
     Sync(SyncArguments),
     /// Plan how to undo a run
     ///
@@ -210,6 +212,9 @@ pub struct ApplyArguments {
 /// `sync`.
 #[derive(Debug, Clone, Args)]
 pub struct SyncArguments {
+    /// Read everything, not only what changed since everything was read last
+    #[arg(long)]
+    pub full: bool,
     /// What is accepted.
     #[command(flatten)]
     pub accepted: Accepted,

@@ -145,6 +145,12 @@ pub struct PlanEntry {
 pub struct TotalsEntry {
     /// Groups in the plan.
     pub groups: u64,
+    /// Groups that were not looked at, since nothing happened to them after everything was read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at_rest: Option<u64>,
+    /// When everything was read last, in seconds since the Unix epoch; absent where this plan read everything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verified_at: Option<u64>,
     /// Groups without anything to do.
     pub in_step: u64,
     /// Groups to create.
@@ -177,6 +183,8 @@ impl From<PlanOutcome> for PlanEntry {
             expires: outcome.plan.expires,
             totals: TotalsEntry {
                 groups: totals.groups,
+                at_rest: outcome.summary.verified_at.map(|_| outcome.summary.at_rest),
+                verified_at: outcome.summary.verified_at,
                 in_step: totals.quiet,
                 creates: totals.creates,
                 takeovers: totals.takeovers,

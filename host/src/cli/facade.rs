@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use groupcast_guest::engine::Explanation;
+use groupcast_guest::engine::{Explanation, Extent};
 use tokio_util::sync::CancellationToken;
 
 use super::operations::{
@@ -56,9 +56,10 @@ impl Operations for Groupcast {
     async fn sync(
         &self,
         connection: &ConnectionName,
+        read: Extent,
         cancel: &CancellationToken,
     ) -> Result<SyncOutcome, RunFailure> {
-        Self::sync(self, connection, cancel).await
+        Self::sync(self, connection, read, cancel).await
     }
 
     async fn undo(&self, run: &str, cancel: &CancellationToken) -> Result<PlanOutcome, RunFailure> {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use groupcast_guest::engine::Explanation;
+use groupcast_guest::engine::{Explanation, Extent};
 use tokio_util::sync::CancellationToken;
 
 pub use crate::run::{
@@ -82,6 +82,7 @@ pub trait Operations: Send + Sync {
     async fn sync(
         &self,
         connection: &ConnectionName,
+        read: Extent,
         cancel: &CancellationToken,
     ) -> Result<SyncOutcome, RunFailure>;
     /// Makes and stores the plan that undoes a run (R45).

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use groupcast_guest::engine::Extent;
 use tokio_util::sync::CancellationToken;
 
 use super::exit::Exit;
@@ -20,7 +21,7 @@ impl Runner for Syncs {
     async fn run(&self, connection: &ConnectionId, trigger: Trigger, cancel: CancellationToken) -> RunEnd {
         tracing::info!(%connection, ?trigger, "sync begins");
         let synced = match self.0.prepare(connection).await {
-            Ok(()) => self.0.sync(connection, &cancel).await,
+            Ok(()) => self.0.sync(connection, Extent::Changes, &cancel).await,
             Err(failure) => Err(failure),
         };
         let end = match synced {

@@ -298,7 +298,12 @@ impl Check<'_> {
         if let Some(org_id) = &section.org_id {
             self.filled(&at(place, "org_id"), org_id);
         }
+        let events_url = section
+            .events_url
+            .clone()
+            .or_else(|| super::sections::jumpcloud_events_url(&section.base_url).map(ToOwned::to_owned));
         Some(JumpCloud {
+            events_url: events_url.map(|url| self.url(&at(place, "events_url"), &url, Part::Origin)),
             base_url: self.url(&at(place, "base_url"), &section.base_url, Part::Origin),
             token_url: self.url(&at(place, "token_url"), &section.token_url, Part::Whole),
             org_id: section.org_id,
@@ -453,6 +458,12 @@ impl Check<'_> {
                 self.range(&place, u64::from(percent), 0, 100);
             }
         }
+        self.range(
+            &at(place, "verify_every_minutes"),
+            u64::from(settings.verify_every_minutes),
+            0,
+            10_080,
+        );
         let section = schedule?;
         let place = at(place, "schedule");
         self.range(

@@ -81,6 +81,8 @@ pub struct Tenant {
 pub struct JumpCloud {
     /// Scheme, host and port.
     pub base_url: String,
+    /// The same for its feed of events; none: it has none.
+    pub events_url: Option<String>,
     /// Where a service account's token comes from.
     pub token_url: String,
     /// How requests are authorised.

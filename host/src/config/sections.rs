@@ -202,6 +202,10 @@ pub struct JumpCloudSection {
     /// Scheme and host; `https://console.eu.jumpcloud.com` for the European region.
     #[serde(default = "jumpcloud_base_url")]
     pub base_url: String,
+    /// Where Directory Insights is, whose events say what changed: scheme and host. By itself
+    /// `https://api.jumpcloud.com`, `https://api.eu.jumpcloud.com` for the European region, and none for any other
+    /// `base_url`: then every sync reads everything.
+    pub events_url: Option<String>,
     /// Where a service account's token comes from.
     #[serde(default = "jumpcloud_token_url")]
     pub token_url: String,
@@ -215,6 +219,15 @@ pub struct JumpCloudSection {
 
 fn jumpcloud_base_url() -> String {
     "https://console.jumpcloud.com".to_owned()
+}
+
+/// Where Directory Insights is for a console, as far as the vendor publishes it.
+pub(super) fn jumpcloud_events_url(base_url: &str) -> Option<&'static str> {
+    match base_url.trim_end_matches('/') {
+        "https://console.jumpcloud.com" => Some("https://api.jumpcloud.com"),
+        "https://console.eu.jumpcloud.com" => Some("https://api.eu.jumpcloud.com"),
+        _ => None,
+    }
 }
 
 fn jumpcloud_token_url() -> String {
@@ -247,6 +260,10 @@ pub struct ScheduleSection {
     /// Whether runs begin by themselves at all.
     #[serde(default = "yes")]
     pub enabled: bool,
+}
+
+fn verify_every_minutes() -> u32 {
+    Settings::default().verify_every_minutes
 }
 
 fn utc() -> String {
@@ -301,6 +318,12 @@ macro_rules! directory_section {
             /// How much may change at once; what is over it is held for approval (R43).
             #[serde(default)]
             pub limits: Limits,
+            /// For how many minutes a reading of everything is good. In between, a sync reads what changed, as far as
+            /// JumpCloud's events (and Entra's change feed) name it; what no feed names, such as a hand's work in a
+            /// Google group, is found when everything is read again. 0: every sync reads everything.
+            #[serde(default = "verify_every_minutes")]
+            #[schemars(range(min = 0, max = 10_080))]
+            pub verify_every_minutes: u32,
             /// When runs begin; without it only when asked for.
             pub schedule: Option<ScheduleSection>,
         }
@@ -315,6 +338,7 @@ macro_rules! directory_section {
                     suspended: self.suspended,
                     acknowledge: self.acknowledge,
                     limits: self.limits.clone(),
+                    verify_every_minutes: self.verify_every_minutes,
                     ..Settings::default()
                 }
             }

@@ -85,6 +85,31 @@ fn one_tenant_without_a_name() {
 }
 
 #[test]
+fn the_feed_of_events_is_derived_for_the_vendors_own_consoles_alone() {
+    let events = |line: &str| {
+        let config = read(&with("[jumpcloud]\n", &format!("[jumpcloud]\n{line}\n"))).unwrap();
+        config.tenants[0].jumpcloud.events_url.clone()
+    };
+    let (ours, europe) = ("https://api.jumpcloud.com", "https://api.eu.jumpcloud.com");
+    assert_eq!(events("").as_deref(), Some(ours));
+    assert_eq!(
+        events("base_url = \"https://console.eu.jumpcloud.com\"").as_deref(),
+        Some(europe)
+    );
+    assert_eq!(events("base_url = \"https://console.example.com\""), None);
+    assert_eq!(
+        events("base_url = \"https://console.example.com\"\nevents_url = \"https://events.example.com\"")
+            .as_deref(),
+        Some("https://events.example.com")
+    );
+    let plain = with(
+        "[jumpcloud]\n",
+        "[jumpcloud]\nevents_url = \"http://events.example.com\"\n",
+    );
+    assert!(refused(&plain).contains("events_url"), "{}", refused(&plain));
+}
+
+#[test]
 fn several_tenants_and_several_directories() {
     let text = r#"
         [tenant.acme.jumpcloud]

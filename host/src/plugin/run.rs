@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use groupcast_guest::engine::answers::{SUBJECT_GROUP, SUBJECT_PERSON};
-use groupcast_guest::engine::{Explanation, Finding, PlanSummary, Question, Report, Run, Severity, Step};
+use groupcast_guest::engine::{
+    Explanation, Extent, Finding, PlanSummary, Question, Report, Run, Severity, Step,
+};
 use tokio_util::sync::CancellationToken;
 use wasmtime::{Store, Trap, UpdateDeadline};
 
@@ -142,6 +144,8 @@ impl Sandbox {
             adds: summary.adds,
             removals: summary.removals,
             held: summary.held,
+            at_rest: summary.at_rest,
+            verified_at: summary.verified_at,
         };
         Ok((summary, usage))
     }
@@ -291,6 +295,7 @@ fn to_run(run: &Run) -> types::Run {
         source: types::Source {
             vendor: run.source.vendor.clone(),
             base_url: run.source.base_url.clone(),
+            events_base_url: run.source.events_base_url.clone(),
             directory: run.source.directory.clone(),
         },
         target: types::Target {
@@ -299,5 +304,9 @@ fn to_run(run: &Run) -> types::Run {
         },
         settings: run.settings.clone(),
         seed: run.seed,
+        read: match run.read {
+            Extent::Whole => types::Extent::Whole,
+            Extent::Changes => types::Extent::Changes,
+        },
     }
 }

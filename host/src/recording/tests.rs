@@ -1,6 +1,6 @@
 //! The format and the player, without a component.
 
-use groupcast_guest::engine::{Run, SourceEnd, TargetEnd};
+use groupcast_guest::engine::{Extent, Run, SourceEnd, TargetEnd};
 use groupcast_guest::failure::{Failure, FailureKind};
 
 use super::file::{FORMAT, Head, Kind, Outcome, ReadError, Recording, Writer};
@@ -25,6 +25,7 @@ fn head() -> Head {
             source: SourceEnd {
                 vendor: "jumpcloud".to_owned(),
                 base_url: "https://console.jumpcloud.com".to_owned(),
+                events_base_url: None,
                 directory: "65f1c0de0000000000000001".to_owned(),
             },
             target: TargetEnd {
@@ -33,6 +34,7 @@ fn head() -> Head {
             },
             settings: "{}".to_owned(),
             seed: u64::MAX,
+            read: Extent::Whole,
         },
         question: None,
     }

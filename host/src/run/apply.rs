@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use groupcast_guest::engine::Report;
+use groupcast_guest::engine::{Extent, Report};
 use groupcast_guest::plan::part::{Operation, Part};
 use tokio_util::sync::CancellationToken;
 
@@ -45,6 +45,22 @@ impl Groupcast {
         connection: &ConnectionName,
         hash: &str,
         selection: Selection,
+        cancel: &CancellationToken,
+    ) -> Result<ApplyOutcome, RunFailure> {
+        self.apply_reading(connection, hash, selection, Extent::Whole, cancel)
+            .await
+    }
+
+    /// The same, where a sync reads no more than what changed.
+    ///
+    /// # Errors
+    /// As [`Self::apply`].
+    pub(super) async fn apply_reading(
+        &self,
+        connection: &ConnectionName,
+        hash: &str,
+        selection: Selection,
+        read: Extent,
         cancel: &CancellationToken,
     ) -> Result<ApplyOutcome, RunFailure> {
         let setup = self.setup(connection)?;
@@ -89,7 +105,7 @@ impl Groupcast {
             recorder,
             cut_off,
         } = self
-            .carry_out(setup, &run, &record.hash, positions, operations, cancel)
+            .carry_out(setup, &run, &record.hash, positions, operations, read, cancel)
             .await?;
         let outcomes = self.outcomes(setup, &run).await?;
         if cut_off == Some(CutOff::SwitchedOff) {
@@ -155,6 +171,10 @@ impl Groupcast {
         }
     }
 
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "what one run of the component is made of"
+    )]
     /// Runs the component's `apply` over approved parts, under the directory's lease and the write permit. Nothing else
     /// than `operations` can be intended or pass.
     ///
@@ -167,6 +187,7 @@ impl Groupcast {
         hash: &str,
         positions: Vec<u64>,
         operations: Vec<(String, Operation)>,
+        read: Extent,
         cancel: &CancellationToken,
     ) -> Result<Carried, RunFailure> {
         let setup = &match self.identified(setup, run).await {
@@ -220,7 +241,7 @@ impl Groupcast {
         };
         let (host, recorder) = self.host(setup, run, Phase::Writes, Arc::new(permit), access);
         let services: Arc<dyn RunServices> = Arc::clone(&host) as Arc<dyn RunServices>;
-        let asked = self.run_of(setup, run)?;
+        let asked = self.run_of(setup, run, read)?;
         let (services, recording) = self.recorded(setup, Kind::Apply, &asked, None, services);
         let result = self
             .sandbox(setup)
@@ -270,7 +291,7 @@ impl Groupcast {
         }
         let run = self.start(setup, RunKind::Apply, None).await?;
         let carried = self
-            .carry_out(setup, &run, "", Vec::new(), Vec::new(), cancel)
+            .carry_out(setup, &run, "", Vec::new(), Vec::new(), Extent::Whole, cancel)
             .await?;
         match carried.result {
             Ok((_, usage)) => {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use groupcast_guest::engine::{Run, SourceEnd, TargetEnd};
+use groupcast_guest::engine::{Extent, Run, SourceEnd, TargetEnd};
 use groupcast_guest::plan::part::Part;
 use groupcast_guest::settings::Settings;
 use rand::Rng;
@@ -239,7 +239,7 @@ impl Groupcast {
         Sandbox::new(Arc::clone(&self.engine), setup.limits.clone())
     }
 
-    pub(super) fn run_of(&self, setup: &ConnectionSetup, id: &str) -> Result<Run, RunFailure> {
+    pub(super) fn run_of(&self, setup: &ConnectionSetup, id: &str, read: Extent) -> Result<Run, RunFailure> {
         let settings = Settings {
             managed: setup.switch.is_on(),
             ..setup.settings.clone()
@@ -252,6 +252,7 @@ impl Groupcast {
             source: SourceEnd {
                 vendor: "jumpcloud".to_owned(),
                 base_url: setup.source_base_url.clone(),
+                events_base_url: setup.events_base_url.clone(),
                 directory: setup.directory.clone(),
             },
             target: TargetEnd {
@@ -260,6 +261,7 @@ impl Groupcast {
             },
             settings,
             seed: rand::rng().random(),
+            read,
         })
     }
 
@@ -367,6 +369,15 @@ impl Groupcast {
         connection: &ConnectionName,
         cancel: &CancellationToken,
     ) -> Result<PlanOutcome, RunFailure> {
+        self.plan_reading(connection, Extent::Whole, cancel).await
+    }
+
+    async fn plan_reading(
+        &self,
+        connection: &ConnectionName,
+        read: Extent,
+        cancel: &CancellationToken,
+    ) -> Result<PlanOutcome, RunFailure> {
         let setup = self.setup(connection)?;
         self.store.see_managed(&setup.id, setup.switch.is_on()).await?;
         let run = self.start(setup, RunKind::Plan, None).await?;
@@ -375,7 +386,7 @@ impl Groupcast {
         };
         let (host, recorder) = self.host(setup, &run, Phase::Reads, Arc::new(NoPermit), access);
         let services: Arc<dyn RunServices> = Arc::clone(&host) as Arc<dyn RunServices>;
-        let asked = self.run_of(setup, &run)?;
+        let asked = self.run_of(setup, &run, read)?;
         let (services, recording) = self.recorded(setup, Kind::Plan, &asked, None, services);
         let planned = self
             .sandbox(setup)
@@ -418,7 +429,11 @@ impl Groupcast {
         } else {
             RunResult::Done
         };
-        let message = format!("{} operations planned, {} held", summary.operations, summary.held);
+        let mut message = format!("{} operations planned, {} held", summary.operations, summary.held);
+        if summary.verified_at.is_some() {
+            let all = summary.groups.saturating_add(summary.at_rest);
+            message = format!("{message}; {} of {all} groups looked at", summary.groups);
+        }
         self.end(&run, result, &message, &recorder, usage).await;
         Ok(PlanOutcome {
             run,
@@ -469,18 +484,26 @@ impl Groupcast {
         Ok(None)
     }
 
-    /// Plans, and applies what is within limits, unless the connection is new (plan-only).
+    /// Plans, and applies what is within limits, unless the connection is new (plan-only). With [`Extent::Changes`] it
+    /// reads what changed since the last whole reading, as far as change feeds prove what that is.
     ///
     /// # Errors
     /// As [`Self::plan`] and [`Self::apply`].
     pub async fn sync(
         &self,
         connection: &ConnectionName,
+        read: Extent,
         cancel: &CancellationToken,
     ) -> Result<SyncOutcome, RunFailure> {
         let setup = self.setup(connection)?;
         self.settle_open(setup, cancel).await?;
-        let plan = self.plan(connection, cancel).await?;
+        self.store.see_managed(&setup.id, setup.switch.is_on()).await?;
+        // What somebody is to approve is the whole of it (R34, R38, R45).
+        let read = match self.store.connection(&setup.id).await?.mode {
+            Mode::PlanOnly => Extent::Whole,
+            Mode::Active => read,
+        };
+        let plan = self.plan_reading(connection, read, cancel).await?;
         if !plan.plan.has_work() {
             if plan.plan.has_held() {
                 let why = "all changes are held".to_owned();
@@ -501,7 +524,7 @@ impl Groupcast {
             return Ok(SyncOutcome::Planned { plan, why });
         }
         let apply = self
-            .apply(connection, &plan.plan.hash, Selection::default(), cancel)
+            .apply_reading(connection, &plan.plan.hash, Selection::default(), read, cancel)
             .await?;
         Ok(SyncOutcome::Applied { plan, apply })
     }

@@ -38,6 +38,8 @@ pub struct ConnectionSetup {
     pub directory: String,
     /// Where the source is.
     pub source_base_url: String,
+    /// Where the source's feed of events is; none where there is none.
+    pub events_base_url: Option<String>,
     /// Where the target is.
     pub target_base_url: String,
     /// The component's settings.
@@ -172,10 +174,16 @@ pub async fn attempts(config: &Config) -> Result<Vec<Attempt>, SetupError> {
                     ),
                     Target::Entra(entra) => (Vendor::Entra, entra.tenant_id.to_ascii_lowercase()),
                 };
-                let bases = vec![
+                let mut bases = vec![
                     place(Vendor::Jumpcloud, &tenant.jumpcloud.base_url)?,
                     place(vendor, target_base_url)?,
                 ];
+                if let Some(events) = &tenant.jumpcloud.events_url {
+                    let events = place(Vendor::Jumpcloud, events)?;
+                    if !bases.contains(&events) {
+                        bases.push(events);
+                    }
+                }
                 let egress = TenantEgress {
                     bases: bases.clone(),
                     ca_pem: ca_pem.clone(),
@@ -196,6 +204,7 @@ pub async fn attempts(config: &Config) -> Result<Vec<Attempt>, SetupError> {
                     vendor: vendor.credential(),
                     directory: connection.directory.clone(),
                     source_base_url: trimmed(&tenant.jumpcloud.base_url),
+                    events_base_url: tenant.jumpcloud.events_url.as_deref().map(trimmed),
                     target_base_url: trimmed(target_base_url),
                     switch: Arc::new(ManagedSwitch::new(
                         &config.path,

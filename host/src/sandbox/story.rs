@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anstyle::{AnsiColor, Style};
+use groupcast_guest::engine::Extent;
 use groupcast_simulators::organisation::{self, Organisation, SAMPLE_GOOGLE_PUBLIC_KEY, Size};
 use groupcast_simulators::server::{Options, Simulators};
 use groupcast_simulators::{Vendor, jumpcloud};
@@ -314,7 +315,7 @@ impl Story<'_> {
     async fn sync(&mut self, connection: &ConnectionName) -> Result<SyncOutcome, SandboxError> {
         let outcome = self
             .operations
-            .sync(connection, self.stop)
+            .sync(connection, Extent::Changes, self.stop)
             .await
             .map_err(|failure| failed("sync", connection, failure))?;
         match &outcome {

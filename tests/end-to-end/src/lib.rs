@@ -21,6 +21,7 @@ use groupcast::run::{
     ApplyOutcome, ConnectionName, Groupcast, NoObserver, PlanOutcome, RunFailure, Selection, SyncOutcome,
 };
 use groupcast::store::{SqliteStore, Store};
+use groupcast_guest::engine::Extent;
 use groupcast_guest::plan::part::{Operation, Part};
 use groupcast_simulators::organisation::{Organisation, Size, generated};
 use groupcast_simulators::server::{Options, Simulators};
@@ -267,7 +268,7 @@ managed = true
     pub async fn sync(&self, target: Target) -> SyncOutcome {
         self.groupcast()
             .await
-            .sync(&target.connection(), &CancellationToken::new())
+            .sync(&target.connection(), Extent::Changes, &CancellationToken::new())
             .await
             .unwrap_or_else(|failure| panic!("{failure}"))
     }

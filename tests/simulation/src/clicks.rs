@@ -203,6 +203,7 @@ impl Teller<'_> {
         let Some((group, person)) = rows.choose(&mut self.random).cloned() else {
             return;
         };
+        self.unseen |= self.target == Target::Google;
         let done = match self.target {
             Target::Google => self.cloud.google.borrow_mut().remove_member(&group, &person),
             Target::Entra => self.cloud.entra.borrow_mut().remove_member(&group, &person),

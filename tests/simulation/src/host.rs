@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use groupcast_guest::engine::{Engine, Report, Run, SourceEnd, TargetEnd};
+use groupcast_guest::engine::{Engine, Extent, Report, Run, SourceEnd, TargetEnd};
 use groupcast_guest::environment::{
     Clock, Environment, Ledger, Level, LocalFuture, PlanSink, PlanSource, Progress, State, Transport,
     TransportError,
@@ -53,6 +53,8 @@ pub struct Host<'a> {
     pub target: Target,
     /// The settings.
     pub settings: Settings,
+    /// How much a run reads.
+    pub read: Cell<Extent>,
     /// The ledger's bindings.
     pub bindings: RefCell<BTreeMap<String, Binding>>,
     /// The ledger's memberships.
@@ -80,6 +82,7 @@ impl<'a> Host<'a> {
             cloud,
             target,
             settings,
+            read: Cell::new(Extent::Whole),
             bindings: RefCell::default(),
             memberships: RefCell::default(),
             intents: RefCell::default(),
@@ -186,6 +189,7 @@ impl<'a> Host<'a> {
             source: SourceEnd {
                 vendor: "jumpcloud".to_owned(),
                 base_url: JUMPCLOUD.to_owned(),
+                events_base_url: Some(JUMPCLOUD.to_owned()),
                 directory: self.target.directory().to_owned(),
             },
             target: TargetEnd {
@@ -198,6 +202,7 @@ impl<'a> Host<'a> {
             },
             settings: serde_json::to_string(&self.settings).expect("settings are JSON"),
             seed: number,
+            read: self.read.get(),
         }
     }
 

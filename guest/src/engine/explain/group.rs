@@ -175,6 +175,16 @@ fn ledger_link(view: &GroupView, chain: &mut Chain) {
             ),
         },
     );
+    if let Some(latest) = binding.details.latest {
+        chain.link(
+            "latency",
+            true,
+            format!(
+                "The last change that an event told of took {} seconds from JumpCloud to the target's settled write.",
+                latest.seconds()
+            ),
+        );
+    }
     if !binding.details.moving_from.is_empty() {
         let old: Vec<&str> = binding.details.moving_from.values().map(String::as_str).collect();
         chain.link(

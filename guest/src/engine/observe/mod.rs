@@ -8,6 +8,7 @@
 //! No decision is taken here, beyond which requests would be useless.
 
 mod confirm;
+mod few;
 pub(crate) mod people;
 mod source;
 mod target;
@@ -28,6 +29,7 @@ use crate::plan::model::{
 use crate::target::TargetDirectory;
 
 pub(crate) use confirm::Again;
+pub(crate) use few::Beforehand;
 use people::{Members, Row};
 pub(crate) use source::SourceHalf;
 
@@ -94,6 +96,26 @@ impl<S: SourceDirectory, T: TargetDirectory> Session<'_, S, T> {
 }
 
 impl Observed {
+    /// The source's half, with nothing read of the target yet.
+    fn of(half: SourceHalf, rules: TargetRules, text: TextLimits) -> Self {
+        Self {
+            rules,
+            text,
+            now: 0,
+            half,
+            sights: BTreeMap::new(),
+            members: BTreeMap::new(),
+            rows: BTreeMap::new(),
+            absent_again: BTreeMap::new(),
+            gone: BTreeMap::new(),
+        }
+    }
+
+    /// Whether no group can be missing: the lists of all groups and of those that are bound were whole.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.half.side.all_groups && self.half.side.bound_gap.is_none()
+    }
+
     /// The groups that were read, ascending by ID.
     pub(crate) fn ids(&self) -> impl Iterator<Item = &str> {
         self.half.ids()

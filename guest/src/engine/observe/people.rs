@@ -202,6 +202,11 @@ impl Member {
         self.role
     }
 
+    /// A member's principal, in texts.
+    pub(crate) fn principal(self, names: &Names) -> Principal {
+        self.account.principal(names)
+    }
+
     /// The member as the planner sees it.
     fn fat(self, names: &Names) -> ObservedMember {
         ObservedMember {

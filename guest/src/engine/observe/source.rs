@@ -23,6 +23,8 @@ pub(crate) struct SourceSide {
     /// Why `bound` may lack groups; none where it is whole.
     pub(crate) bound_gap: Option<String>,
     pub(crate) bindings: BTreeMap<String, Binding>,
+    /// Whether the list of all groups was read, and was whole.
+    pub(crate) all_groups: bool,
 }
 
 /// The source's half of what was read.
@@ -180,9 +182,11 @@ impl<S: SourceDirectory, T: TargetDirectory> Session<'_, S, T> {
             .collect();
         self.progress("reading-source", 0, None, "groups");
         let mut known: BTreeMap<String, SourceGroup> = BTreeMap::new();
+        let mut all_groups = false;
         let wanted: BTreeSet<String> = match scope {
             Scope::Everything => {
                 let listed = self.source.groups().await?;
+                all_groups = listed.complete().is_some();
                 if let Reading::Partial { reason, .. } = &listed {
                     self.warn(&format!(
                         "The list of groups is not whole ({reason}); groups that it lacks are asked for one by one."
@@ -260,11 +264,12 @@ impl<S: SourceDirectory, T: TargetDirectory> Session<'_, S, T> {
             bound,
             bound_gap,
             bindings,
+            all_groups,
         })
     }
 
     /// The members of the groups that are exported, and of those whose people are at risk (R34); of no others.
-    async fn read_members(
+    pub(super) async fn read_members(
         &self,
         side: &SourceSide,
         names: &mut Names,
@@ -315,7 +320,7 @@ impl<S: SourceDirectory, T: TargetDirectory> Session<'_, S, T> {
     }
 
     /// The records of the people needed (ascending), and those of them whose own record is gone.
-    async fn read_users(
+    pub(super) async fn read_users(
         &self,
         directory: &Directory,
         needed: &[Name],

@@ -24,17 +24,7 @@ impl<S: SourceDirectory, T: TargetDirectory> Session<'_, S, T> {
         half: SourceHalf,
         with_members: bool,
     ) -> Result<Observed, Failure> {
-        let mut observed = Observed {
-            rules: self.rules,
-            text: self.text,
-            now: 0,
-            half,
-            sights: BTreeMap::new(),
-            members: BTreeMap::new(),
-            rows: BTreeMap::new(),
-            absent_again: BTreeMap::new(),
-            gone: BTreeMap::new(),
-        };
+        let mut observed = Observed::of(half, self.rules, self.text);
         if !observed.half.lookups.is_empty() {
             self.resolve_people(&mut observed.half).await?;
             let lookups = observed.half.lookups.len();
@@ -67,7 +57,10 @@ impl<S: SourceDirectory, T: TargetDirectory> Session<'_, S, T> {
         Ok(())
     }
 
-    async fn look_up_targets(&self, half: &SourceHalf) -> Result<BTreeMap<String, Sight>, Failure> {
+    pub(super) async fn look_up_targets(
+        &self,
+        half: &SourceHalf,
+    ) -> Result<BTreeMap<String, Sight>, Failure> {
         // R51: what one source group is bound to, or is still being moved away from, is nobody's candidate.
         let held: BTreeSet<String> = half
             .side
@@ -154,7 +147,7 @@ impl<S: SourceDirectory, T: TargetDirectory> Session<'_, S, T> {
         Ok(())
     }
 
-    async fn read_target_members(&self, observed: &mut Observed) {
+    pub(super) async fn read_target_members(&self, observed: &mut Observed) {
         let targets: BTreeSet<String> = observed
             .sights
             .values()
@@ -198,7 +191,7 @@ impl<S: SourceDirectory, T: TargetDirectory> Session<'_, S, T> {
         members
     }
 
-    fn read_ledger(&self, observed: &mut Observed) -> Result<(), Failure> {
+    pub(super) fn read_ledger(&self, observed: &mut Observed) -> Result<(), Failure> {
         let half = &mut observed.half;
         for id in half.side.groups.keys() {
             if half.side.bindings.contains_key(id) {
@@ -212,7 +205,7 @@ impl<S: SourceDirectory, T: TargetDirectory> Session<'_, S, T> {
     }
 
     /// Members of ours whom a list lacks that claims to be whole: such a list is doubted.
-    async fn doubt_absence(&self, observed: &mut Observed) {
+    pub(super) async fn doubt_absence(&self, observed: &mut Observed) {
         let absent = unlisted(observed);
         for chunk in absent.chunks(DOUBTED_AT_ONCE) {
             let names = &observed.half.names;

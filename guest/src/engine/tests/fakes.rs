@@ -6,12 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 
 use crate::complete::{Collector, Complete, Next, Page};
-use crate::engine::source::{Directory, SourceDirectory};
+use crate::engine::source::{Directory, FoundUsers, SourceDirectory};
 use crate::environment::{
     Clock, Environment, Ledger, Level, LocalFuture, PlanSink, PlanSource, Progress, State, Transport,
     TransportError,
 };
 use crate::failure::{Failure, FailureKind, VendorAnswer};
+use crate::feed::{Event, Mark, TargetChanges};
 use crate::ledger::{Binding, Effect, Intent, Membership, OpenIntent, Outcome, Settlement};
 use crate::plan::model::{
     MemberKind, ObservedMember, Principal, Reading, Resolution, Role, Sight, SourceGroup, SourceUser,
@@ -60,6 +61,12 @@ pub struct Source {
     pub second_falls_short: bool,
     /// Names of the groups between a group and somebody in it: (group, user) -> names.
     pub paths: BTreeMap<(String, String), Vec<String>>,
+    /// What happened, oldest first; none where there is no feed.
+    pub events: Option<Vec<Event>>,
+    /// Nested group -> the groups that hold it.
+    pub held_by: BTreeMap<String, BTreeSet<String>>,
+    /// Lists of everything that were read: groups, bound groups, people.
+    pub lists: Cell<usize>,
 }
 
 impl Source {
@@ -85,6 +92,9 @@ impl Source {
             flickers: None,
             second_falls_short: false,
             paths: BTreeMap::new(),
+            events: None,
+            held_by: BTreeMap::new(),
+            lists: Cell::new(0),
         }
     }
 
@@ -134,10 +144,12 @@ impl SourceDirectory for Source {
     }
 
     async fn bound_groups(&self, _: &Directory) -> Result<Reading<BTreeSet<String>>, Failure> {
+        self.lists.set(self.lists.get() + 1);
         Ok(reading(self.bound.clone(), self.bound_is_partial))
     }
 
     async fn groups(&self) -> Result<Reading<Vec<SourceGroup>>, Failure> {
+        self.lists.set(self.lists.get() + 1);
         let listed = self
             .groups
             .values()
@@ -150,6 +162,7 @@ impl SourceDirectory for Source {
     }
 
     async fn users(&self, _: &Directory) -> Result<Reading<Vec<SourceUser>>, Failure> {
+        self.lists.set(self.lists.get() + 1);
         Ok(reading(self.users.values().cloned().collect(), false))
     }
 
@@ -180,6 +193,60 @@ impl SourceDirectory for Source {
             take(group, reading(members, partial));
         }
         Ok(())
+    }
+
+    async fn newest_events(&self, _: &str, from_ms: u64) -> Result<Reading<Vec<Event>>, Failure> {
+        let mut events = self.happened(from_ms);
+        events.reverse();
+        Ok(reading(events, self.events.is_none()))
+    }
+
+    async fn events_since(&self, _: &str, from_ms: u64) -> Result<Reading<Vec<Event>>, Failure> {
+        Ok(reading(self.happened(from_ms), self.events.is_none()))
+    }
+
+    async fn bound_above(&self, _: &Directory, group: &str) -> Result<Reading<BTreeSet<String>>, Failure> {
+        let mut above = BTreeSet::new();
+        let mut open = vec![group.to_owned()];
+        while let Some(group) = open.pop() {
+            if above.insert(group.clone()) {
+                open.extend(self.held_by.get(&group).into_iter().flatten().cloned());
+            }
+        }
+        above.retain(|group| self.bound.contains(group));
+        Ok(reading(above, !self.groups.contains_key(group)))
+    }
+
+    async fn is_bound(&self, _: &Directory, group: &str) -> Result<Reading<bool>, Failure> {
+        Ok(reading(self.bound.contains(group), self.bound_is_partial))
+    }
+
+    async fn groups_of(&self, user: &str) -> Result<Reading<BTreeSet<String>>, Failure> {
+        let groups = self
+            .members
+            .iter()
+            .filter(|(_, members)| members.contains(user))
+            .map(|(group, _)| group.clone())
+            .collect();
+        Ok(reading(groups, !self.users.contains_key(user)))
+    }
+
+    async fn few_users(&self, ids: &BTreeSet<String>, _: &Directory) -> Result<FoundUsers, Failure> {
+        let mut found = FoundUsers::default();
+        for id in ids {
+            match self.users.get(id) {
+                Some(user) => drop(found.users.insert(id.clone(), user.clone())),
+                None => drop(found.gone.insert(id.clone())),
+            }
+        }
+        Ok(found)
+    }
+}
+
+impl Source {
+    fn happened(&self, from_ms: u64) -> Vec<Event> {
+        let events = self.events.iter().flatten();
+        events.filter(|event| event.at_ms >= from_ms).cloned().collect()
     }
 }
 
@@ -216,6 +283,10 @@ pub struct Target {
     pub reads: Cell<usize>,
     /// From this many sent writes on, the host lets none through.
     pub deny_from: Cell<Option<usize>>,
+    /// IDs of changed groups, in order; none where the directory has no feed.
+    pub feed: Option<Vec<String>>,
+    /// Whether the feed cannot go on.
+    pub feed_is_lost: bool,
 }
 
 pub fn principal(user: &str) -> String {
@@ -381,6 +452,23 @@ pub struct Guarded<'a> {
 }
 
 impl TargetDirectory for Guarded<'_> {
+    async fn feed_mark(&self) -> Result<Result<Mark, String>, Failure> {
+        Ok(Ok(match &self.target.feed {
+            Some(feed) => Mark::At(feed.len().to_string()),
+            None => Mark::NoFeed,
+        }))
+    }
+
+    async fn changes_since(&self, mark: &str) -> Result<Result<TargetChanges, String>, Failure> {
+        let Some(feed) = self.target.feed.as_ref().filter(|_| !self.target.feed_is_lost) else {
+            return Ok(Err("the feed is lost".to_owned()));
+        };
+        Ok(Ok(TargetChanges {
+            groups: feed.iter().skip(mark.parse().unwrap()).cloned().collect(),
+            next: Mark::At(feed.len().to_string()),
+        }))
+    }
+
     async fn resolve(&self, users: &[SourceUser]) -> Result<BTreeMap<String, Resolution>, Failure> {
         self.target.reads.set(self.target.reads.get() + 1);
         Ok(users
@@ -488,6 +576,9 @@ pub struct Host {
     /// People who must always be in some group (R15).
     pub never_nowhere: RefCell<Vec<String>>,
     pub cancelled: Cell<bool>,
+    pub state: RefCell<BTreeMap<String, (Vec<u8>, u64)>>,
+    /// The time, in seconds since the Unix epoch.
+    pub now: Cell<u64>,
 }
 
 impl Host {
@@ -674,7 +765,7 @@ impl Clock for Host {
         0
     }
     fn unix_seconds(&self) -> u64 {
-        0
+        self.now.get()
     }
     fn sleep_ms(&self, _: u64) -> LocalFuture<'_, ()> {
         Box::pin(async {})
@@ -682,11 +773,18 @@ impl Clock for Host {
 }
 
 impl State for Host {
-    fn get(&self, _: &str) -> Result<Option<(Vec<u8>, u64)>, Failure> {
-        Ok(None)
+    fn get(&self, key: &str) -> Result<Option<(Vec<u8>, u64)>, Failure> {
+        Ok(self.state.borrow().get(key).cloned())
     }
-    fn put(&self, _: &str, _: &[u8], _: Option<u64>) -> Result<Option<u64>, Failure> {
-        Ok(None)
+    fn put(&self, key: &str, value: &[u8], expected: Option<u64>) -> Result<Option<u64>, Failure> {
+        let mut state = self.state.borrow_mut();
+        let version = state.get(key).map(|(_, version)| *version);
+        if version != expected {
+            return Ok(None);
+        }
+        let next = version.unwrap_or(0) + 1;
+        state.insert(key.to_owned(), (value.to_vec(), next));
+        Ok(Some(next))
     }
 }
 

@@ -1,6 +1,7 @@
 //! The exports over a world in memory. The planner, the reading and the writing are the real ones.
 
 mod apply;
+mod changes;
 mod check_explain;
 mod excerpts;
 mod explaining;
@@ -12,7 +13,7 @@ mod undo;
 use futures_util::FutureExt;
 
 use crate::engine::answers::{Explanation, Finding, PlanSummary, Question, Report};
-use crate::engine::{self, Session};
+use crate::engine::{self, Extent, Session};
 use crate::failure::Failure;
 use crate::plan::model::{TargetRules, TextLimits};
 use crate::plan::part::{Operation, Part};
@@ -26,6 +27,7 @@ struct Town {
     target: Target,
     host: Host,
     settings: Settings,
+    read: Extent,
 }
 
 impl Town {
@@ -53,6 +55,7 @@ impl Town {
                 },
                 ..Settings::default()
             },
+            read: Extent::Whole,
         }
     }
 
@@ -77,6 +80,7 @@ impl Town {
             rules: self.rules,
             text: TextLimits::default(),
             directory: "d1",
+            read: self.read,
         })
     }
 

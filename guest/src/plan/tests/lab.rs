@@ -439,6 +439,7 @@ impl Lab {
                             had_email: *had_email,
                             moving_from: moving_from.iter().cloned().collect(),
                             written_at: None,
+                            latest: None,
                         },
                     },
                 );

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use futures_util::future::join_all;
+use groupcast_guest::engine::Extent;
 use groupcast_guest::plan::part::Part;
 
 use super::exit_of_plan;
@@ -151,12 +152,17 @@ async fn plan_and_apply(
 
 /// `sync`.
 pub async fn sync(session: &mut Session<'_>, arguments: &SyncArguments) -> Result<Exit, Problem> {
+    let read = if arguments.full {
+        Extent::Whole
+    } else {
+        Extent::Changes
+    };
     let operations = session.open_accepting(&arguments.accepted).await?;
     let connections = session.connections(operations.as_ref())?;
     let results = join_all(
         connections
             .iter()
-            .map(|connection| operations.sync(connection, &session.cancel)),
+            .map(|connection| operations.sync(connection, read, &session.cancel)),
     )
     .await;
     let mut document = Document::new("sync");
@@ -201,6 +207,9 @@ fn show_sync(
     };
     let approval = session.approval(operations, connection, &plan.plan.hash);
     let detail = session.detail();
+    if let Some(extent) = render::plan::extent(&plan.summary).filter(|_| !session.shared.json) {
+        session.text(&render::text::lines(&extent, ""))?;
+    }
     match apply {
         None => {
             let totals = Totals::of(&plan.plan.parts);

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use groupcast_guest::engine::PlanSummary;
 use groupcast_guest::plan::part::{GroupState, Operation, Part, TargetHow};
 
 use super::group::{group, group_argument, is_quiet, state};
@@ -273,6 +274,19 @@ fn closing(plan: &StoredPlan, totals: &Totals, approval: &Approval) -> String {
         );
     }
     text
+}
+
+/// How much was looked at, where that was not everything.
+pub fn extent(summary: &PlanSummary) -> Option<String> {
+    let verified = i64::try_from(summary.verified_at?).ok()?;
+    let verified = chrono::DateTime::from_timestamp(verified, 0)?;
+    let all = summary.groups.saturating_add(summary.at_rest);
+    Some(format!(
+        "{} of {} looked at; nothing is known to have happened to the others since {}, when everything was read.",
+        summary.groups,
+        count(all, "group", "groups"),
+        verified.format("%Y-%m-%d %H:%M UTC")
+    ))
 }
 
 /// The totals in one sentence.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use chrono::{DateTime, TimeZone as _, Utc};
 use clap::Parser as _;
-use groupcast_guest::engine::{Explanation, Finding, PlanSummary, Report, Severity, Step};
+use groupcast_guest::engine::{Explanation, Extent, Finding, PlanSummary, Report, Severity, Step};
 use groupcast_guest::failure::VendorAnswer;
 use groupcast_guest::ledger::Settlement;
 use groupcast_guest::plan::part::{
@@ -684,6 +684,7 @@ impl Operations for FakeHost {
     async fn sync(
         &self,
         connection: &ConnectionName,
+        _: Extent,
         _: &CancellationToken,
     ) -> Result<SyncOutcome, RunFailure> {
         let plan = self.outcome(connection)?;

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use groupcast::plugin::{Plugin, PluginError, RunError, RunLimits, Sandbox, Usage};
-use groupcast_guest::engine::{PlanSummary, Run, SourceEnd, TargetEnd};
+use groupcast_guest::engine::{Extent, PlanSummary, Run, SourceEnd, TargetEnd};
 use groupcast_tests::{Lab, Target, changes, component, part};
 use tokio_util::sync::CancellationToken;
 use wasm_encoder::{BlockType, Instruction, MemArg};
@@ -29,6 +29,7 @@ fn run() -> Run {
         source: SourceEnd {
             vendor: "jumpcloud".to_owned(),
             base_url: "https://127.0.0.1:1".to_owned(),
+            events_base_url: None,
             directory: "d".to_owned(),
         },
         target: TargetEnd {
@@ -37,6 +38,7 @@ fn run() -> Run {
         },
         settings: "{}".to_owned(),
         seed: 1,
+        read: Extent::Whole,
     }
 }
 

@@ -135,6 +135,7 @@ async fn in_node(lab: &Lab, target: Target) -> Value {
             "target": { "vendor": setup.vendor, "baseUrl": setup.target_base_url },
             "settings": serde_json::to_string(&setup.settings).unwrap(),
             "seed": "1",
+            "read": "whole",
         },
     });
     let ca = lab.folder.path().join("ca.pem");

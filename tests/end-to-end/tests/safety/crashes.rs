@@ -159,9 +159,25 @@ async fn r47_a_connection_that_breaks_after_a_write_took_effect_writes_nothing_t
                     },
                 );
                 let cancel = CancellationToken::new();
-                let first = lab.groupcast().await.sync(&target.connection(), &cancel).await;
+                let first = lab
+                    .groupcast()
+                    .await
+                    .sync(
+                        &target.connection(),
+                        groupcast_guest::engine::Extent::Changes,
+                        &cancel,
+                    )
+                    .await;
                 heal(&lab);
-                let second = lab.groupcast().await.sync(&target.connection(), &cancel).await;
+                let second = lab
+                    .groupcast()
+                    .await
+                    .sync(
+                        &target.connection(),
+                        groupcast_guest::engine::Extent::Changes,
+                        &cancel,
+                    )
+                    .await;
                 assert!(
                     second.is_ok(),
                     "{kind} {fault:?}, {target:?}: {first:#?} {second:#?}"

@@ -327,7 +327,11 @@ async fn r42_targets_people_that_are_not_read_whole_take_nobody_out() {
             let outcome = lab
                 .groupcast()
                 .await
-                .sync(&target.connection(), &tokio_util::sync::CancellationToken::new())
+                .sync(
+                    &target.connection(),
+                    groupcast_guest::engine::Extent::Changes,
+                    &tokio_util::sync::CancellationToken::new(),
+                )
                 .await;
             if let Ok(outcome) = &outcome {
                 let _ = outcome;

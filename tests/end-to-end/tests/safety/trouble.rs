@@ -100,7 +100,15 @@ async fn endures(
         );
         let place = format!("{what} at {vendor:?} {method} {path}, {target:?}");
         let begun = Instant::now();
-        let outcome = lab.groupcast().await.sync(&target.connection(), &cancel).await;
+        let outcome = lab
+            .groupcast()
+            .await
+            .sync(
+                &target.connection(),
+                groupcast_guest::engine::Extent::Changes,
+                &cancel,
+            )
+            .await;
         assert!(begun.elapsed() < Duration::from_secs(120), "{place}");
         if let Err(failure) = &outcome {
             assert!(failure.to_string().len() > 20, "{place}: it says why: {failure}");
