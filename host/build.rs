@@ -40,6 +40,13 @@ fn build() -> Result<()> {
     println!("cargo::rerun-if-env-changed=GROUPCAST_GUEST_RUSTC");
 
     let component = out.join("groupcast.wasm");
+    // Never written in place: a target folder can be a copy by hard links, and then this would change everybody's.
+    match std::fs::remove_file(&component) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(error).with_context(|| format!("cannot replace {}", component.display()));
+        }
+        _ => {}
+    }
     if let Some(ready) = env::var_os("GROUPCAST_COMPONENT") {
         std::fs::copy(&ready, &component).with_context(|| {
             format!(
