@@ -142,7 +142,7 @@ pub fn tell(seed: u64, target: Target) -> Told {
         groups_made: 0,
         by_hand: BTreeSet::new(),
         taken_away: BTreeMap::new(),
-        unseen: false,
+        unseen: strikes.keys().any(|name| is_of_a_feed(name)),
         lines,
     };
     teller.rounds();
@@ -167,9 +167,14 @@ pub(crate) struct Teller<'a> {
     pub(crate) by_hand: BTreeSet<(String, String)>,
     /// Emails that were taken away from groups.
     pub(crate) taken_away: BTreeMap<String, String>,
-    /// Whether something was done by hand that no feed tells of.
+    /// Whether something happened that no feed tells of.
     pub(crate) unseen: bool,
     pub(crate) lines: Vec<String>,
+}
+
+/// Whether a fault is one of the feeds that tell what changed.
+fn is_of_a_feed(name: &str) -> bool {
+    name.starts_with("events-") || name.starts_with("delta-")
 }
 
 impl Teller<'_> {
@@ -237,6 +242,13 @@ impl Teller<'_> {
 
     /// Without faults the world comes to rest, and it is as it should be.
     fn rest(&mut self) -> Vec<String> {
+        self.unseen |= self
+            .cloud
+            .faults
+            .borrow()
+            .struck()
+            .iter()
+            .any(|(name, times)| is_of_a_feed(name) && *times > 0);
         self.cloud.faults.borrow_mut().clear();
         self.cloud.interruptions.borrow_mut().clear();
         // A count that is wrong for good is no fault that stops: removals would be frozen for good, and rightly.
@@ -246,7 +258,8 @@ impl Teller<'_> {
         self.accept_invitations();
         let mut rested = false;
         if self.unseen {
-            // Google has no feed of changes to members: a hand's work is found when everything is read again.
+            // Google has no feed of changes to members, and a feed that lied told nobody: what they left out is found when
+            // everything is read again.
             self.cloud.time.pass(VERIFIED_MS);
             self.cloud.forget_tokens();
         }
