@@ -332,6 +332,7 @@ impl<S: SourceDirectory, T: TargetDirectory> Session<'_, S, T> {
         self.progress("reading-source", 0, Some(needed.len()), "people");
         let list = self.source.users(directory).await?;
         let mut people = People::for_so_many(needed.len());
+        let is_whole = matches!(list, Reading::Complete(_));
         // Of a list that fell short, what it shows is true all the same.
         for user in list.into_seen() {
             let name = names.keep(&user.id);
@@ -346,7 +347,14 @@ impl<S: SourceDirectory, T: TargetDirectory> Session<'_, S, T> {
             let id = names.text(name);
             match self.source.user(id).await {
                 Ok(Some(user)) => people.keep(&user, names),
-                Ok(None) => people.delete(name),
+                // Two reads must agree that somebody is gone (R42, R49): a whole list that lacks them and their own
+                // record, or else that record twice.
+                Ok(None) => {
+                    let is_gone = is_whole || matches!(self.source.user(id).await, Ok(None));
+                    if is_gone {
+                        people.delete(name);
+                    }
+                }
                 Err(failure) if ends_the_run(&failure) => return Err(failure),
                 Err(failure) => self.warn(&format!("The person {id} could not be read: {failure}")),
             }
