@@ -26,7 +26,7 @@ use crate::feed::{Mark, TargetChanges};
 use crate::manifest::{Credential, EgressRule};
 use crate::plan::model::{ObservedMember, Reading, Resolution, Sight, SourceUser};
 use crate::settings::OnAmbiguous;
-use crate::target::{TargetDirectory, Wanted, Write, WriteResult};
+use crate::target::{Doubt, TargetDirectory, Wanted, Write, WriteResult};
 use graph::Graph;
 
 /// Name of the credential that the host attaches.
@@ -106,6 +106,10 @@ impl TargetDirectory for Entra<'_> {
 
     async fn members(&self, targets: &[String], take: &mut dyn FnMut(&str, Reading<Vec<ObservedMember>>)) {
         read::members(&self.graph, targets, take).await;
+    }
+
+    async fn doubt(&self, absent: &BTreeMap<String, BTreeSet<String>>) -> BTreeMap<String, Doubt> {
+        read::list_again(&self.graph, absent).await
     }
 
     async fn write(&self, writes: &[Write]) -> Vec<WriteResult> {

@@ -16,7 +16,7 @@ use crate::plan::model::{
 };
 use crate::plan::part::Reason;
 use crate::settings::OnAmbiguous;
-use crate::target::Wanted;
+use crate::target::{Doubt, Wanted};
 
 /// Above this many people to be found by address, all users are listed instead: a page of 999 costs what one
 /// look-up costs.
@@ -414,6 +414,39 @@ pub async fn members(
     })
     .await;
     let Ok(()) = taken;
+}
+
+/// A list can lack members and claim to be whole: the lists that lack somebody who is recorded there are read once more
+/// (R42). Taken for gone, they would be forgotten, and a member of ours whom nobody wants any more would be a stranger
+/// for ever.
+pub async fn list_again(
+    graph: &Graph<'_>,
+    absent: &BTreeMap<String, BTreeSet<String>>,
+) -> BTreeMap<String, Doubt> {
+    let targets: Vec<String> = absent.keys().cloned().collect();
+    let mut doubts = BTreeMap::new();
+    members(graph, &targets, &mut |target, again| {
+        let failed = again.shortfall().map(str::to_owned);
+        let sought = absent.get(target);
+        let there: Vec<ObservedMember> = again
+            .into_seen()
+            .into_iter()
+            .filter(|member| sought.is_some_and(|sought| sought.contains(&member.principal.id)))
+            .collect();
+        let reason = match (there.first(), failed) {
+            (Some(member), _) => format!(
+                "Entra's list lacked {} and claimed to be whole, and shows them when it is read again",
+                member.principal.address
+            ),
+            (None, Some(why)) => {
+                format!("Entra's list lacks members that are recorded, and reading it again failed: {why}")
+            }
+            (None, None) => return,
+        };
+        doubts.insert(target.to_owned(), Doubt { there, reason });
+    })
+    .await;
+    doubts
 }
 
 async fn members_of(
