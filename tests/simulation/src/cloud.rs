@@ -78,6 +78,8 @@ pub struct Cloud {
     put_off: RefCell<Vec<(u64, Vendor, Request<Bytes>)>>,
     /// What is done from outside before so many requests more have been served.
     pub interruptions: RefCell<Vec<(u32, Interruption)>>,
+    /// How often somebody has interrupted.
+    pub interrupted: Cell<u64>,
     random: RefCell<StdRng>,
     tokens: RefCell<[Option<String>; 2]>,
     tokens_fetched: Cell<u32>,
@@ -97,6 +99,7 @@ impl Cloud {
             requests: RefCell::default(),
             put_off: RefCell::default(),
             interruptions: RefCell::default(),
+            interrupted: Cell::new(0),
             random: RefCell::new(StdRng::seed_from_u64(seed)),
             tokens: RefCell::default(),
             tokens_fetched: Cell::new(0),
@@ -210,6 +213,7 @@ impl Cloud {
             due.into_iter().map(|(_, what)| what).collect()
         };
         for what in due {
+            self.interrupted.set(self.interrupted.get() + 1);
             let mut jumpcloud = self.jumpcloud.borrow_mut();
             jumpcloud.advance_to(self.vendors_time(Vendor::Jumpcloud));
             // What is not possible any more does not happen.

@@ -69,6 +69,7 @@ pub struct Host<'a> {
     dead: Cell<bool>,
     /// Who has been wanted where ever since the run began.
     wanted: RefCell<BTreeMap<String, BTreeSet<String>>>,
+    seen_interruptions: Cell<u64>,
     /// What no run may do and some run did.
     pub wrongs: RefCell<Vec<String>>,
     /// What the engine logged.
@@ -94,6 +95,7 @@ impl<'a> Host<'a> {
             cut: Cell::new(None),
             dead: Cell::new(false),
             wanted: RefCell::default(),
+            seen_interruptions: Cell::new(0),
             wrongs: RefCell::default(),
             logged: RefCell::default(),
         }
@@ -277,7 +279,7 @@ impl<'a> Host<'a> {
     fn judge(&self, entries: &[LoggedRequest]) {
         let bindings = self.bindings.borrow();
         let mut still = self.wanted.borrow_mut();
-        if entries.iter().any(LoggedRequest::is_mutation) {
+        if self.seen_interruptions.replace(self.cloud.interrupted.get()) != self.cloud.interrupted.get() {
             // A run cannot know what has changed since it read: it is blamed for what was wanted all along.
             let now = wanted(self.cloud, self.target, &self.settings);
             for (group, people) in still.iter_mut() {

@@ -25,6 +25,16 @@ const RUNS_TO_REST: usize = 8;
 /// People at the end of the list whom no source group ever has.
 pub(crate) const STRANGERS: usize = 2;
 
+/// Faults that say what is not so, in a form that is right.
+const LIES: &[&str] = &[
+    "absent-though-alive",
+    "another-shape",
+    "empty-body",
+    "item-on-no-page",
+    "list-empty",
+    "list-without-its-end",
+];
+
 /// How a story ended.
 #[derive(Debug)]
 pub struct Told {
@@ -142,7 +152,11 @@ pub fn tell(seed: u64, target: Target) -> Told {
         groups_made: 0,
         by_hand: BTreeSet::new(),
         taken_away: BTreeMap::new(),
+<<<<<<< HEAD
         unseen: strikes.keys().any(|name| is_of_a_feed(name)),
+=======
+        lied: false,
+>>>>>>> 47ccc2c (Stories: at most one lie each, what is wanted is followed from interruption to interruption, and quotas in which all can be asked)
         lines,
     };
     teller.rounds();
@@ -167,8 +181,13 @@ pub(crate) struct Teller<'a> {
     pub(crate) by_hand: BTreeSet<(String, String)>,
     /// Emails that were taken away from groups.
     pub(crate) taken_away: BTreeMap<String, String>,
+<<<<<<< HEAD
     /// Whether something happened that no feed tells of.
     pub(crate) unseen: bool,
+=======
+    /// Whether a lie has been drawn.
+    pub(crate) lied: bool,
+>>>>>>> 47ccc2c (Stories: at most one lie each, what is wanted is followed from interruption to interruption, and quotas in which all can be asked)
     pub(crate) lines: Vec<String>,
 }
 
@@ -207,6 +226,10 @@ impl Teller<'_> {
             let Some((named, vendor)) = passing.choose(&mut self.random) else {
                 return;
             };
+            // Two lies that agree are, to whoever reads twice, the truth.
+            if LIES.contains(&named.name) && std::mem::replace(&mut self.lied, true) {
+                continue;
+            }
             let rules = named.rules(*vendor, &mut self.random);
             self.lines.extend(rules.iter().map(|named| {
                 let rule = serde_json::to_string(&named.rule).unwrap_or_default();
@@ -275,7 +298,14 @@ impl Teller<'_> {
         if !rested {
             wrongs.push(format!("it does not come to rest within {RUNS_TO_REST} runs"));
         }
-        wrongs.extend(differences(self.host, &self.by_hand));
+        let mut found = differences(self.host, &self.by_hand);
+        if !found.is_empty() {
+            // What a dead run left open is settled by the first run, and what follows from it is noted by the next.
+            self.cloud.time.pass(QUARTER_HOUR_MS);
+            self.sync(None);
+            found = differences(self.host, &self.by_hand);
+        }
+        wrongs.extend(found);
         self.sync(None);
         let writes = self.cloud.writes();
         if !writes.is_empty() {

@@ -50,7 +50,7 @@ pub(super) const ALL: &[Named] = &[
         "quota-small",
         "few queries a minute",
         |_, organisation, dice| {
-            organisation.google.quota.queries_per_minute = Some(dice.random_range(60..200));
+            organisation.google.quota.queries_per_minute = Some(dice.random_range(120..300));
             organisation.google.quota.retry_after_seconds = Some(1).filter(|_| dice.random());
         },
     ),
