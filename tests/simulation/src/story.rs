@@ -152,11 +152,8 @@ pub fn tell(seed: u64, target: Target) -> Told {
         groups_made: 0,
         by_hand: BTreeSet::new(),
         taken_away: BTreeMap::new(),
-<<<<<<< HEAD
         unseen: strikes.keys().any(|name| is_of_a_feed(name)),
-=======
         lied: false,
->>>>>>> 47ccc2c (Stories: at most one lie each, what is wanted is followed from interruption to interruption, and quotas in which all can be asked)
         lines,
     };
     teller.rounds();
@@ -181,13 +178,10 @@ pub(crate) struct Teller<'a> {
     pub(crate) by_hand: BTreeSet<(String, String)>,
     /// Emails that were taken away from groups.
     pub(crate) taken_away: BTreeMap<String, String>,
-<<<<<<< HEAD
     /// Whether something happened that no feed tells of.
     pub(crate) unseen: bool,
-=======
     /// Whether a lie has been drawn.
     pub(crate) lied: bool,
->>>>>>> 47ccc2c (Stories: at most one lie each, what is wanted is followed from interruption to interruption, and quotas in which all can be asked)
     pub(crate) lines: Vec<String>,
 }
 
