@@ -443,7 +443,8 @@ fn scenes() -> Vec<Scene> {
 }
 
 /// Reasons that come from a vendor's room: the sight is the vendor's own, and the chain passes its words on.
-const OF_VENDORS: [(&str, bool); 10] = [
+const OF_VENDORS: [(&str, bool); 11] = [
+    ("guarded-target", true),
     ("alias", true),
     ("address-of-user", true),
     ("foreign-domain", true),
