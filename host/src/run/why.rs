@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use groupcast_guest::engine::{Explanation, Question, Step};
+use groupcast_guest::engine::{Explanation, Extent, Question, Step};
 use groupcast_guest::plan::part::{Operation, Part};
 use tokio_util::sync::CancellationToken;
 
@@ -37,7 +37,7 @@ impl Groupcast {
             person: person.map(ToOwned::to_owned),
             group: group.to_owned(),
         };
-        let asked = self.run_of(setup, &run)?;
+        let asked = self.run_of(setup, &run, Extent::Whole)?;
         let (services, recording) = self.recorded(setup, Kind::Why, &asked, Some(&question), host);
         let explained = self
             .sandbox(setup)

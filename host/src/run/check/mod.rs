@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use groupcast_guest::engine::{Finding, Severity};
+use groupcast_guest::engine::{Extent, Finding, Severity};
 use tokio_util::sync::CancellationToken;
 
 pub(super) use signs::Signs;
@@ -67,7 +67,7 @@ impl Groupcast {
         let mut usage = Usage::default();
         if known.failed.len() < ends {
             let services: Arc<dyn RunServices> = host;
-            let asked = self.run_of(setup, &run)?;
+            let asked = self.run_of(setup, &run, Extent::Whole)?;
             let (services, recording) = self.recorded(setup, Kind::Check, &asked, None, services);
             let checked = self
                 .sandbox(setup)
