@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::pages::{List, ends_the_run, read_version2};
 use super::reader::derive;
-use super::records::{Connection, GraphObject};
+use super::records::{Connection, GraphObject, Traversed};
 use super::{Directory, FoundUsers, Reader, events};
 use crate::failure::{Failure, FailureKind};
 use crate::feed::Event;
@@ -62,7 +62,7 @@ impl<'a> Reader<'a> {
             what: format!("by which groups group {group} reaches {}", directory.name),
             path: &["api", "v2", "usergroups", group, collection(directory)?],
             query: &[],
-            key: |object: &GraphObject| format!("{}/{}", object.kind, object.id),
+            key: |object: &Traversed| format!("{}/{}", object.kind, object.id),
         };
         let objects = read_version2(&self.client, &list).await?;
         let mut bound = BTreeSet::new();

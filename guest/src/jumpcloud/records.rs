@@ -88,7 +88,15 @@ pub(super) struct GraphObject {
     /// The person's ID in the directory; only with `syncStatus=true`.
     #[serde(rename = "externalId", default)]
     pub external_id: Option<String>,
-    /// By which connections it is reached, each path a list of them; only in traversals.
+}
+
+/// An object with its paths as they came. Lists of members have paths too, and are far too long to keep them.
+#[derive(Deserialize)]
+pub(super) struct Traversed {
+    pub id: String,
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// By which connections it is reached, each path a list of them.
     #[serde(default)]
     pub paths: Vec<serde_json::Value>,
 }

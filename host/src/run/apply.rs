@@ -366,6 +366,8 @@ impl Groupcast {
             hash_prefix: Some(hash.to_ascii_lowercase()),
         };
         let mut found = self.store.plans(&query).await?;
+        // What was planned while the connection named its directory otherwise is another directory's.
+        found.retain(|plan| plan.directory == setup.directory_key);
         match (found.pop(), found.is_empty()) {
             (Some(plan), true) => Ok(plan),
             (None, _) => Err(RunFailure::refused(format!(

@@ -32,6 +32,8 @@ const PRIVATE_KEY: &str = include_str!("../../end-to-end/keys/google-throwaway-p
 pub const PUBLIC_KEY: &str = include_str!("../../end-to-end/keys/google-throwaway-public.pem");
 /// After this long the host gives an answer up.
 const REQUEST_TIMEOUT_MS: u64 = 60_000;
+/// A token lives for an hour.
+const TOKEN_USED_MS: u64 = 50 * 60 * 1_000;
 const TOKEN_TRIES: u32 = 4;
 
 /// What somebody does while a run is under way.
@@ -81,7 +83,8 @@ pub struct Cloud {
     /// How often somebody has interrupted.
     pub interrupted: Cell<u64>,
     random: RefCell<StdRng>,
-    tokens: RefCell<[Option<String>; 2]>,
+    /// Each with the moment until which it is used.
+    tokens: RefCell<[Option<(String, u64)>; 2]>,
     tokens_fetched: Cell<u32>,
 }
 
@@ -250,8 +253,9 @@ impl Cloud {
     }
 
     async fn token(&self, which: usize, renew: bool) -> Result<String, TransportError> {
+        // As the host does: a token is renewed before it runs out.
         let known = self.tokens.borrow()[which].clone();
-        if let Some(token) = known.filter(|_| !renew) {
+        if let Some((token, _)) = known.filter(|(_, until)| !renew && self.time.now_ms() < *until) {
             return Ok(token);
         }
         for _ in 0..TOKEN_TRIES {
@@ -266,7 +270,8 @@ impl Cloud {
                 && let Some(token) = body["access_token"].as_str()
             {
                 let token = format!("Bearer {token}");
-                self.tokens.borrow_mut()[which] = Some(token.clone());
+                let until = self.time.now_ms() + TOKEN_USED_MS;
+                self.tokens.borrow_mut()[which] = Some((token.clone(), until));
                 return Ok(token);
             }
             self.time.sleep(500).await;
@@ -287,11 +292,6 @@ impl Cloud {
                 ("assertion", &assertion),
             ],
         )
-    }
-
-    /// Forgets the tokens: they live for an hour.
-    pub fn forget_tokens(&self) {
-        self.tokens.borrow_mut().fill(None);
     }
 
     /// Writes since the log was last cleared that the vendor took.

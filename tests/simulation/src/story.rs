@@ -122,6 +122,10 @@ pub fn tell(seed: u64, target: Target) -> Told {
         if !random.random_ratio(1, 6) {
             continue;
         }
+        // Whoever is not listed is asked for one by one: in a large world few queries a minute take longer than a story.
+        if named.name == "quota-small" && size.users > 60 {
+            continue;
+        }
         named.arrange(vendor, &mut organisation, &mut random);
         clocks.extend(named.clock(&mut random).map(|ahead_ms| (vendor, ahead_ms)));
         *strikes.entry(named.name).or_default() += 1;
@@ -152,7 +156,7 @@ pub fn tell(seed: u64, target: Target) -> Told {
         groups_made: 0,
         by_hand: BTreeSet::new(),
         taken_away: BTreeMap::new(),
-        unseen: strikes.keys().any(|name| is_of_a_feed(name)),
+        unseen: strikes.keys().any(|name| is_hidden_from_feeds(name)),
         lied: false,
         lines,
     };
@@ -185,9 +189,13 @@ pub(crate) struct Teller<'a> {
     pub(crate) lines: Vec<String>,
 }
 
-/// Whether a fault is one of the feeds that tell what changed.
-fn is_of_a_feed(name: &str) -> bool {
-    name.starts_with("events-") || name.starts_with("delta-")
+/// Whether a fault can leave a reading of changes with something that no feed tells of: the feeds' own, and what a whole
+/// reading was told wrongly.
+fn is_hidden_from_feeds(name: &str) -> bool {
+    ["events-", "delta-", "optional-fields-"]
+        .iter()
+        .any(|begin| name.starts_with(begin))
+        || LIES.contains(&name)
 }
 
 impl Teller<'_> {
@@ -259,13 +267,14 @@ impl Teller<'_> {
 
     /// Without faults the world comes to rest, and it is as it should be.
     fn rest(&mut self) -> Vec<String> {
+        self.unseen |= self.target == Target::Google && self.cloud.interrupted.get() > 0;
         self.unseen |= self
             .cloud
             .faults
             .borrow()
             .struck()
             .iter()
-            .any(|(name, times)| is_of_a_feed(name) && *times > 0);
+            .any(|(name, times)| is_hidden_from_feeds(name) && *times > 0);
         self.cloud.faults.borrow_mut().clear();
         self.cloud.interruptions.borrow_mut().clear();
         // A count that is wrong for good is no fault that stops: removals would be frozen for good, and rightly.
@@ -275,10 +284,9 @@ impl Teller<'_> {
         self.accept_invitations();
         let mut rested = false;
         if self.unseen {
-            // Google has no feed of changes to members, and a feed that lied told nobody: what they left out is found when
+            // Google has no feed of changes to members, and what a list or a feed hid nobody tells: it is found when
             // everything is read again.
             self.cloud.time.pass(VERIFIED_MS);
-            self.cloud.forget_tokens();
         }
         for _ in 0..RUNS_TO_REST {
             self.cloud.time.pass(QUARTER_HOUR_MS);

@@ -27,7 +27,7 @@ use serde_json::{Value, json};
 
 const START_MS: u64 = 1_790_000_000_000;
 /// So often everything is asked, since faults let some requests pass first.
-const ROUNDS: usize = 6;
+const ROUNDS: usize = 12;
 /// Draws of a fault's details, one of which must show.
 const DRAWS: u64 = 12;
 const GOOGLE_DIRECTORY: &str = "d00000000000000000000001";

@@ -264,7 +264,7 @@ async fn memory_is_bounded_and_what_was_used_is_known() {
 
     // More than any run in this process could have: refused when it is loaded.
     let mut huge = Forgery::of_world();
-    huge.pages = 2_000;
+    huge.pages = 4_000;
     let (engine, _) = component();
     let refused = Plugin::from_bytes(&engine, &huge.build(), "huge.wasm").err();
     assert!(

@@ -2,7 +2,7 @@
 //! counted on the wire, a batch as one; those for tokens are not.
 
 use groupcast::run::SyncOutcome;
-use groupcast::store::{DirectoryKey, StateStore};
+use groupcast::store::DirectoryKey;
 use groupcast_simulators::Vendor;
 use groupcast_simulators::organisation::Size;
 use groupcast_tests::{BOTH, Lab, Target, people, user};

@@ -2,9 +2,9 @@
 
 use std::sync::{Arc, Mutex};
 
-use groupcast::recording::{Recording, Redacted};
+use groupcast::recording::{Kind, Recording, Redacted};
 use groupcast_simulators::organisation::Size;
-use groupcast_tests::{BOTH, Lab, component};
+use groupcast_tests::{BOTH, Lab, Target, component};
 use tokio_util::sync::CancellationToken;
 
 use crate::recorded::{apply, plan, read, recording, recordings, replay};
@@ -126,6 +126,11 @@ async fn a_redacted_copy_names_nobody_and_replays_bit_for_bit() {
                         .collect::<String>()
                 });
                 assert_eq!(around, None, "{target:?} {kind}: {word}");
+            }
+            if (target, kind) == (Target::Entra, Kind::Apply) {
+                // Its batches are packed in the order of what was renamed: the copy says that it is not the same.
+                assert!(!redacted.same_end || !redacted.unknown.is_empty());
+                continue;
             }
             assert_eq!(redacted.unknown, Vec::<String>::new(), "{target:?} {kind}");
             assert!(
