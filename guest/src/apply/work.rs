@@ -246,9 +246,9 @@ impl<S: SourceDirectory, T: TargetDirectory> Worker<'_, '_, S, T> {
         };
         let address = self.observed.names().text(address);
         if task.packing.moves()
-            && !arrived
+            && arrived
                 .get(&task.part)
-                .is_some_and(|present| present.find(principal).is_some())
+                .is_none_or(|present| present.find(principal).is_none())
         {
             self.session.warn(&format!(
                 "{address} stays in the earlier group: the new one does not show them yet. The next run moves them."

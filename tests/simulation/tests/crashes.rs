@@ -206,7 +206,7 @@ fn cuts(call: u64) -> Vec<(Cut, Option<Cut>)> {
         let second = 1 + (call * 7 + number * 23) % 97;
         cuts.push((
             cut(call, number % 2 == 0),
-            Some(cut(second, (call + number) % 2 == 0)),
+            Some(cut(second, (call + number).is_multiple_of(2))),
         ));
     }
     cuts

@@ -24,7 +24,7 @@ pub(super) enum Look {
     /// Everything, and why.
     Everything(String),
     /// These groups.
-    Groups(Found),
+    Groups(Box<Found>),
 }
 
 /// The groups to read.
@@ -93,7 +93,7 @@ pub(super) async fn look<S: SourceDirectory, T: TargetDirectory>(
     session.progress("reading-source", 0, None, "what changed");
     let events = match session
         .source
-        .events_since(session.directory, memory.cursor.from_ms())
+        .events_since(session.directory, memory.cursor.begins_at_ms())
         .await?
     {
         Reading::Complete(events) => events,
@@ -166,7 +166,7 @@ pub(super) async fn look<S: SourceDirectory, T: TargetDirectory>(
             memory.groups
         )));
     }
-    Ok(Look::Groups(Found {
+    Ok(Look::Groups(Box::new(Found {
         groups,
         bound,
         people: named.people.into_keys().chain(named.gone.into_keys()).collect(),
@@ -177,7 +177,7 @@ pub(super) async fn look<S: SourceDirectory, T: TargetDirectory>(
             since,
             asked,
         },
-    }))
+    })))
 }
 
 /// Source groups that are tied to any of these targets, or still being moved away from one.

@@ -103,11 +103,11 @@ impl Cursor {
     }
 
     /// From when on the feed is to be read.
-    pub(super) fn from_ms(&self) -> u64 {
+    pub(super) fn begins_at_ms(&self) -> u64 {
         self.at_ms.saturating_sub(OVERLAP_MS)
     }
 
-    /// Goes on to what was read from [`Self::from_ms`] on: the new cursor, and the events that were not seen before.
+    /// Goes on to what was read from [`Self::begins_at_ms`] on: the new cursor, and the events that were not seen before.
     ///
     /// # Errors
     /// The feed does not have what it had: it lost something, and may have lost more.

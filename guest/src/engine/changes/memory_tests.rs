@@ -37,7 +37,7 @@ proptest! {
             let now = base + step * 300_000;
             let mut shown: Vec<Event> = all
                 .iter()
-                .filter(|(event, visible)| *visible <= now && event.at_ms >= cursor.from_ms())
+                .filter(|(event, visible)| *visible <= now && event.at_ms >= cursor.begins_at_ms())
                 .map(|(event, _)| event.clone())
                 .collect();
             shown.sort_by_key(|event| (event.at_ms, event.id.clone()));

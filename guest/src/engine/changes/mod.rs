@@ -46,7 +46,7 @@ pub(crate) async fn plan<S: SourceDirectory, T: TargetDirectory>(
         let why = match &known {
             None => "there was none yet".to_owned(),
             Some(known) => match look::look(session, known).await? {
-                Look::Groups(found) => return changes(session, known, version, found).await,
+                Look::Groups(found) => return changes(session, known, version, *found).await,
                 Look::Everything(why) => why,
             },
         };

@@ -209,22 +209,20 @@ async fn no_secret_is_in_any_recording() {
     }
     // A vendor that repeats what it was sent.
     lab.simulators.faults(|faults| {
-        for vendor in [groupcast_simulators::Vendor::Jumpcloud] {
-            faults.add(groupcast_simulators::faults::Rule {
-                vendor,
-                method: Some("GET".to_owned()),
-                path: None,
-                query: None,
-                skip: 0,
-                times: None,
-                fault: groupcast_simulators::faults::Fault::Answer {
-                    status: 401,
-                    headers: vec![("x-request-id".to_owned(), "generated-jumpcloud-key".to_owned())],
-                    body: "{\"message\": \"bad key generated-jumpcloud-key\"}".to_owned(),
-                    content_type: "application/json".to_owned(),
-                },
-            });
-        }
+        faults.add(groupcast_simulators::faults::Rule {
+            vendor: groupcast_simulators::Vendor::Jumpcloud,
+            method: Some("GET".to_owned()),
+            path: None,
+            query: None,
+            skip: 0,
+            times: None,
+            fault: groupcast_simulators::faults::Fault::Answer {
+                status: 401,
+                headers: vec![("x-request-id".to_owned(), "generated-jumpcloud-key".to_owned())],
+                body: "{\"message\": \"bad key generated-jumpcloud-key\"}".to_owned(),
+                content_type: "application/json".to_owned(),
+            },
+        });
     });
     let host = recording(&lab).await;
     host.plan(&Target::Google.connection(), &CancellationToken::new())
