@@ -198,13 +198,18 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn collection(directory: &Directory) -> Result<&'static str, Failure> {
+/// What JumpCloud calls directories of this kind in its paths.
+///
+/// # Errors
+/// A directory of a kind that is not exported to.
+pub(super) fn collection(directory: &Directory) -> Result<&'static str, Failure> {
     directory.collection().ok_or_else(|| {
         Failure::new(
             FailureKind::Configuration,
             format!("directory {}", directory.name),
             format!(
-                "JumpCloud calls it `{}`, which is not exported to.",
+                "JumpCloud calls it `{}`, and only Google Workspace (`g_suite`) and Microsoft 365 (`office_365`) are \
+                 exported to. Name another directory.",
                 directory.kind
             ),
         )

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::de::DeserializeOwned;
 
 use super::pages::{List, ends_the_run, read_version1, read_version2};
+use super::reach::collection;
 use super::records::{
     Connection, Directory, DirectoryRecord, DirectorySettings, GraphObject, GroupRecord, Reached, UserRecord,
 };
@@ -105,17 +106,7 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// A directory of a kind that is not exported to; what ends the run.
     pub async fn bound_groups(&self, directory: &Directory) -> Result<Reading<BTreeSet<String>>, Failure> {
-        let Some(collection) = directory.collection() else {
-            return Err(Failure::new(
-                FailureKind::Configuration,
-                format!("directory {}", directory.name),
-                format!(
-                    "JumpCloud calls it `{}`, and only Google Workspace (`g_suite`) and Microsoft 365 (`office_365`) are \
-                     exported to. Name another directory.",
-                    directory.kind
-                ),
-            ));
-        };
+        let collection = collection(directory)?;
         // This endpoint knows no sort; that nothing came twice and that the count agrees stands for it.
         let list = List {
             what: format!("the groups bound to {}", directory.name),

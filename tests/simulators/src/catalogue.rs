@@ -114,7 +114,26 @@ pub fn find(name: &str) -> Option<&'static Named> {
     all().find(|named| named.name == name)
 }
 
+/// A fault of requests, at every vendor unless [`Named::only`] names some.
+const fn named(
+    name: &'static str,
+    about: &'static str,
+    strikes: fn(Vendor, &mut StdRng) -> Vec<Strike>,
+) -> Named {
+    Named {
+        name,
+        about,
+        vendors: EVERYBODY,
+        how: How::Strikes(strikes),
+    }
+}
+
 impl Named {
+    const fn only(mut self, vendors: &'static [Vendor]) -> Self {
+        self.vendors = vendors;
+        self
+    }
+
     /// The rules that make it at a vendor, with its details drawn from the dice; none where it is not made by rules.
     pub fn rules(&self, vendor: Vendor, dice: &mut StdRng) -> Vec<NamedRule> {
         let How::Strikes(strikes) = self.how else {

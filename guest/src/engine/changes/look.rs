@@ -113,13 +113,7 @@ pub(super) async fn look<S: SourceDirectory, T: TargetDirectory>(
         Err(why) => return Ok(Look::Everything(why)),
     };
 
-    let bindings: BTreeMap<String, Binding> = session
-        .environment
-        .ledger
-        .bindings()?
-        .into_iter()
-        .map(|binding| (binding.group.clone(), binding))
-        .collect();
+    let bindings = session.bindings()?;
     let mut surroundings = Surroundings {
         session,
         bindings: &bindings,

@@ -150,7 +150,7 @@ impl Memory {
                 end: (mark, began),
             }),
             attention: seen.restless.clone(),
-            awaited: seen.awaited.clone(),
+            awaited: seen.awaited.values().cloned().collect(),
             since: earlier
                 .map(|earlier| earlier.since.clone())
                 .unwrap_or_default()
@@ -226,18 +226,14 @@ impl Memory {
         next.awaited.retain(|awaited| !awaited.groups.is_empty());
         let turn = step.asked.min(next.awaited.len());
         next.awaited.rotate_left(turn);
-        for awaited in &seen.awaited {
-            match next.awaited.iter_mut().find(|known| known.user == awaited.user) {
-                Some(known) => {
-                    let groups = known.groups.iter().chain(&awaited.groups).cloned().collect();
-                    *known = Awaited {
-                        groups,
-                        ..awaited.clone()
-                    };
-                }
-                None => next.awaited.push(awaited.clone()),
+        let mut fresh = seen.awaited.clone();
+        for known in &mut next.awaited {
+            if let Some(mut awaited) = fresh.remove(&known.user) {
+                awaited.groups.append(&mut known.groups);
+                *known = awaited;
             }
         }
+        next.awaited.extend(fresh.into_values());
         next
     }
 }
@@ -264,7 +260,8 @@ pub(super) struct Seen {
     pub groups: u64,
     pub size: u64,
     pub restless: BTreeSet<String>,
-    pub awaited: Vec<Awaited>,
+    /// By source user ID: a whole reading can see half a company.
+    pub awaited: BTreeMap<String, Awaited>,
 }
 
 impl Seen {
@@ -286,17 +283,17 @@ impl Seen {
                 }
                 continue;
             };
-            let groups = BTreeSet::from([part.group.id.clone()]);
-            match self.awaited.iter_mut().find(|known| known.user == user.id) {
-                Some(known) => known.groups.extend(groups),
-                None => self.awaited.push(Awaited {
+            self.awaited
+                .entry(user.id.clone())
+                .or_insert_with(|| Awaited {
                     user: user.id.clone(),
                     username: user.username.clone(),
                     email: user.email.clone(),
                     target_id: user.target_id.clone(),
-                    groups,
-                }),
-            }
+                    groups: BTreeSet::new(),
+                })
+                .groups
+                .insert(part.group.id.clone());
         }
     }
 }

@@ -160,6 +160,9 @@ fn note(seen: &mut Seen, part: &Part, excerpt: &Excerpt) {
 
 /// Whether somebody of ours, written lately, does not show yet: they may, and then it is to be seen.
 fn is_unsettled(view: &GroupView) -> bool {
+    if !view.settling {
+        return false;
+    }
     let shown: BTreeSet<&str> = view
         .target
         .members
@@ -167,11 +170,9 @@ fn is_unsettled(view: &GroupView) -> bool {
         .iter()
         .map(|member| member.principal.id.as_str())
         .collect();
-    view.settling
-        && view
-            .memberships
-            .iter()
-            .any(|row| row.provenance != Provenance::Foreign && !shown.contains(row.principal.as_str()))
+    view.memberships
+        .iter()
+        .any(|row| row.provenance != Provenance::Foreign && !shown.contains(row.principal.as_str()))
 }
 
 /// Keeps how long it took from the events about these groups to now, when all writes are settled.

@@ -14,9 +14,8 @@ use crate::engine::Session;
 use crate::engine::source::{Directory, SourceDirectory};
 use crate::failure::Failure;
 use crate::http::together;
-use crate::ledger::{Binding, Provenance};
+use crate::ledger::Provenance;
 use crate::names::{Name, Names};
-use crate::plan::lookup;
 use crate::plan::model::{Principal, Reading, Resolution, SourceGroup, SourceUser};
 use crate::settings::Suspended;
 use crate::target::TargetDirectory;
@@ -65,14 +64,7 @@ impl<S: SourceDirectory, T: TargetDirectory> Session<'_, S, T> {
             users,
             lookups: BTreeMap::new(),
         };
-        half.lookups = half
-            .ids()
-            .filter_map(|id| {
-                let binding = half.side.bindings.get(id);
-                let found = lookup(id, &half.source(id), binding, self.rules, self.settings)?;
-                Some((id.to_owned(), found))
-            })
-            .collect();
+        half.lookups = self.lookups_of(&half);
         let mut observed = Observed::of(half, self.rules, self.text);
         if !observed.half.lookups.is_empty() {
             self.progress("reading-target", 0, Some(observed.half.lookups.len()), "groups");
@@ -118,13 +110,7 @@ impl<S: SourceDirectory, T: TargetDirectory> Session<'_, S, T> {
         wanted: &BTreeSet<String>,
         asked: &BTreeMap<String, bool>,
     ) -> Result<SourceSide, Failure> {
-        let bindings: BTreeMap<String, Binding> = self
-            .environment
-            .ledger
-            .bindings()?
-            .into_iter()
-            .map(|binding| (binding.group.clone(), binding))
-            .collect();
+        let bindings = self.bindings()?;
         self.progress("reading-source", 0, Some(wanted.len()), "groups");
         let records = together(wanted.iter().map(|id| self.source.group(id)), AT_ONCE).await;
         let mut groups: BTreeMap<String, Option<SourceGroup>> = BTreeMap::new();

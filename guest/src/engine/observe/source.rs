@@ -121,15 +121,31 @@ impl<S: SourceDirectory, T: TargetDirectory> Session<'_, S, T> {
             users,
             lookups: BTreeMap::new(),
         };
-        half.lookups = half
-            .ids()
+        half.lookups = self.lookups_of(&half);
+        Ok(half)
+    }
+
+    /// What is to be looked up in the target, by source group ID.
+    pub(super) fn lookups_of(&self, half: &SourceHalf) -> BTreeMap<String, Lookup> {
+        half.ids()
             .filter_map(|id| {
                 let binding = half.side.bindings.get(id);
                 let found = lookup(id, &half.source(id), binding, self.rules, self.settings)?;
                 Some((id.to_owned(), found))
             })
-            .collect();
-        Ok(half)
+            .collect()
+    }
+
+    /// The ledger's bindings, by source group ID.
+    ///
+    /// # Errors
+    /// The ledger could not be read.
+    pub(crate) fn bindings(&self) -> Result<BTreeMap<String, Binding>, Failure> {
+        let bindings = self.environment.ledger.bindings()?;
+        Ok(bindings
+            .into_iter()
+            .map(|binding| (binding.group.clone(), binding))
+            .collect())
     }
 
     /// The directory, proven to be there, of the right kind, and not managed by the source's own engine (R35).
@@ -173,13 +189,7 @@ impl<S: SourceDirectory, T: TargetDirectory> Session<'_, S, T> {
 
     /// Everything but people: directory, groups, who is bound, bindings.
     async fn read_source_side(&self, directory: Directory, scope: &Scope) -> Result<SourceSide, Failure> {
-        let bindings: BTreeMap<String, Binding> = self
-            .environment
-            .ledger
-            .bindings()?
-            .into_iter()
-            .map(|binding| (binding.group.clone(), binding))
-            .collect();
+        let bindings = self.bindings()?;
         self.progress("reading-source", 0, None, "groups");
         let mut known: BTreeMap<String, SourceGroup> = BTreeMap::new();
         let mut all_groups = false;

@@ -5,7 +5,7 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 
 use super::places::{any, object, token};
-use super::{EVERYBODY, How, Named, Strike, TARGETS};
+use super::{Named, Strike, TARGETS, named};
 use crate::Vendor;
 use crate::faults::Fault;
 use crate::faults::edit::Edit;
@@ -262,26 +262,6 @@ pub(super) const ALL: &[Named] = &[
     })
     .only(TARGETS),
 ];
-
-const fn named(
-    name: &'static str,
-    about: &'static str,
-    strikes: fn(Vendor, &mut StdRng) -> Vec<Strike>,
-) -> Named {
-    Named {
-        name,
-        about,
-        vendors: EVERYBODY,
-        how: How::Strikes(strikes),
-    }
-}
-
-impl Named {
-    pub(super) const fn only(mut self, vendors: &'static [Vendor]) -> Self {
-        self.vendors = vendors;
-        self
-    }
-}
 
 /// A few requests, anywhere.
 fn some(vendor: Vendor, dice: &mut StdRng, fault: Fault) -> Vec<Strike> {

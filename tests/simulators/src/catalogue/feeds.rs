@@ -5,7 +5,7 @@ use rand::rngs::StdRng;
 
 use super::answers::{answer, said};
 use super::places::at;
-use super::{ENTRA, How, JUMPCLOUD, Named, Strike};
+use super::{ENTRA, JUMPCLOUD, Named, Strike};
 use crate::Vendor;
 use crate::faults::Fault;
 use crate::faults::edit::Edit;
@@ -106,12 +106,7 @@ const fn named(
     about: &'static str,
     strikes: fn(Vendor, &mut StdRng) -> Vec<Strike>,
 ) -> Named {
-    Named {
-        name,
-        about,
-        vendors,
-        how: How::Strikes(strikes),
-    }
+    super::named(name, about, strikes).only(vendors)
 }
 
 fn feed(path: &'static str, dice: &mut StdRng, fault: Fault) -> Vec<Strike> {

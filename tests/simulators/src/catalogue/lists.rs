@@ -5,7 +5,7 @@ use rand::rngs::StdRng;
 
 use super::answers::{answer, said};
 use super::places::{any, batch, later_page, list, members};
-use super::{EVERYBODY, How, JUMPCLOUD, Named, Strike, TARGETS};
+use super::{JUMPCLOUD, Named, Strike, TARGETS, named};
 use crate::Vendor;
 use crate::faults::Fault;
 use crate::faults::edit::Edit;
@@ -167,19 +167,6 @@ pub(super) const ALL: &[Named] = &[
     )
     .only(TARGETS),
 ];
-
-const fn named(
-    name: &'static str,
-    about: &'static str,
-    strikes: fn(Vendor, &mut StdRng) -> Vec<Strike>,
-) -> Named {
-    Named {
-        name,
-        about,
-        vendors: EVERYBODY,
-        how: How::Strikes(strikes),
-    }
-}
 
 /// A list that lies in the same way twice is, to whoever reads it, a list that tells the truth: so once.
 fn lie(vendor: Vendor, dice: &mut StdRng, fault: Fault) -> Vec<Strike> {

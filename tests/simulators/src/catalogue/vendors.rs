@@ -5,7 +5,7 @@ use rand::rngs::StdRng;
 
 use super::answers::{answer, said};
 use super::places::{ANYWHERE, PARTS, at};
-use super::{ENTRA, GOOGLE, How, JUMPCLOUD, Named, Strike};
+use super::{ENTRA, GOOGLE, JUMPCLOUD, Named, Strike};
 use crate::Vendor;
 use crate::faults::Fault;
 use crate::faults::edit::Edit;
@@ -215,12 +215,7 @@ const fn named(
     about: &'static str,
     strikes: fn(Vendor, &mut StdRng) -> Vec<Strike>,
 ) -> Named {
-    Named {
-        name,
-        about,
-        vendors,
-        how: How::Strikes(strikes),
-    }
+    super::named(name, about, strikes).only(vendors)
 }
 
 fn text(status: u16, words: &str) -> Fault {
