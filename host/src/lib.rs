@@ -3,8 +3,10 @@
 //! Runs the sync component in a sandbox ([`plugin`]) and gives it what its world names. The binary is a thin shell
 //! over this library; tests drive the library.
 
+pub mod api;
 pub mod cli;
 pub mod config;
+pub mod console;
 pub mod credentials;
 pub mod egress;
 pub mod ledger;
@@ -14,4 +16,6 @@ pub mod run;
 pub mod sandbox;
 pub mod schedule;
 pub mod secrets;
+pub mod service;
 pub mod store;
+pub mod telemetry;

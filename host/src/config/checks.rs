@@ -12,8 +12,8 @@ use super::problem::{Problem, Source};
 use super::values::{is_address, is_domain, is_guid, is_loopback};
 use super::{
     Config, Connection, ConnectionId, EntraSection, File, GoogleSection, JumpCloud, JumpCloudCredential,
-    JumpCloudSection, Network, ONLY_TENANT, OneOrMany, RunLimits, ScheduleSection, SecretSource, Target,
-    Tenant,
+    JumpCloudSection, Network, ONLY_TENANT, OneOrMany, PluginsSection, RunLimits, ScheduleSection,
+    SecretSource, ServiceSection, Target, Tenant,
 };
 use crate::recording::Recordings;
 use crate::schedule::Schedule;
@@ -115,7 +115,9 @@ impl Check<'_> {
                 Some(help),
             );
         }
-        if alone || file.tenant.is_empty() {
+        self.host_sections(&file);
+        // A service may have all its tenants in the store.
+        if alone || file.tenant.is_empty() && file.service.is_none() {
             tenants.extend(self.tenant(ONLY_TENANT, &[], file.jumpcloud, file.google, file.entra));
         }
         for (name, section) in file.tenant {
@@ -137,7 +139,38 @@ impl Check<'_> {
             limits: file.limits,
             ca_file: file.network.ca_file.map(|path| self.path(&path)),
             allow_networks,
+            service: file.service.map(|mut service| {
+                if let Some(tls) = &mut service.tls {
+                    tls.certificate = self.path(&tls.certificate);
+                    tls.key = self.path(&tls.key);
+                }
+                service
+            }),
+            telemetry: file.telemetry,
+            plugins: PluginsSection {
+                folder: self.path(&file.plugins.folder),
+                ..file.plugins
+            },
             tenants,
+        }
+    }
+
+    /// What the host's own sections find wrong with themselves.
+    fn host_sections(&mut self, file: &File) {
+        let service = file.service.iter().flat_map(ServiceSection::faults);
+        let found = service
+            .map(|fault| ("service", fault))
+            .chain(
+                file.telemetry
+                    .faults()
+                    .into_iter()
+                    .map(|fault| ("telemetry", fault)),
+            )
+            .chain(file.plugins.faults().into_iter().map(|fault| ("plugins", fault)))
+            .collect::<Vec<_>>();
+        for (section, (keys, message)) in found {
+            let place: At = [section].into_iter().chain(keys).map(str::to_owned).collect();
+            self.refuse(&place, message, None);
         }
     }
 

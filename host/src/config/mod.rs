@@ -10,15 +10,19 @@ mod checks;
 mod network;
 mod one_or_many;
 mod parse;
+mod plugins;
 mod problem;
 mod secret_source;
 mod sections;
+mod service;
+mod telemetry;
 #[cfg(test)]
 mod tests;
 mod values;
 
 pub use network::Network;
 pub use one_or_many::OneOrMany;
+pub use plugins::PluginsSection;
 pub use problem::{ConfigError, Problem};
 pub use secret_source::SecretSource;
 pub use sections::{
@@ -26,6 +30,8 @@ pub use sections::{
     RecordingSection, RunLimits, ScheduleSection, SecretsSection, ServiceAccountSection, StoreSection,
     TenantSection,
 };
+pub use service::{OidcSection, ServiceSection, TlsSection};
+pub use telemetry::TelemetrySection;
 
 pub use crate::store::ConnectionId;
 
@@ -61,7 +67,13 @@ pub struct Config {
     pub ca_file: Option<PathBuf>,
     /// Private networks that may be connected to.
     pub allow_networks: Vec<Network>,
-    /// The tenants, at least one, by name.
+    /// How the API and the console are served; none: they are not.
+    pub service: Option<ServiceSection>,
+    /// What is told to those who watch the host.
+    pub telemetry: TelemetrySection,
+    /// Components other than the built-in one.
+    pub plugins: PluginsSection,
+    /// The tenants by name; at least one, unless there is a service, whose tenants may all be in the store.
     pub tenants: Vec<Tenant>,
 }
 

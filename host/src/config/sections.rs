@@ -9,7 +9,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::one_or_many::OneOrMany;
+use super::plugins::PluginsSection;
 use super::secret_source::SecretSource;
+use super::service::ServiceSection;
+use super::telemetry::TelemetrySection;
 
 /// Configuration of Groupcast.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -35,6 +38,14 @@ pub struct File {
     /// How the vendors are reached.
     #[serde(default)]
     pub network: NetworkSection,
+    /// How the API and the console are served; without this section they are not.
+    pub service: Option<ServiceSection>,
+    /// What is told to those who watch the host.
+    #[serde(default)]
+    pub telemetry: TelemetrySection,
+    /// Components other than the built-in one.
+    #[serde(default)]
+    pub plugins: PluginsSection,
     /// JumpCloud, of the one tenant of this file.
     pub jumpcloud: Option<JumpCloudSection>,
     /// Google Workspace directories of the one tenant of this file: a table, or an array of tables.

@@ -13,6 +13,7 @@ use crate::ledger::{Binding, Effect, Intent, Membership, OpenIntent, Outcome};
 mod error;
 mod records;
 mod released;
+pub mod service;
 mod sqlite;
 #[cfg(test)]
 mod suite;

@@ -1,0 +1,93 @@
+//! Work that was asked for.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::store::{ConnectionId, RunEnd};
+
+/// What a job does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "work", rename_all = "kebab-case")]
+pub enum Work {
+    /// Looks whether a sync could work.
+    Check,
+    /// Makes a plan.
+    Plan,
+    /// Plans, and applies what is within limits.
+    Sync {
+        /// Whether everything is read, or only what changed.
+        full: bool,
+    },
+    /// Applies what was approved of a plan.
+    Apply {
+        /// The plan's hash.
+        plan: String,
+        /// Source groups by ID; none is all.
+        groups: Option<Vec<String>>,
+        /// Whether what these groups hold back is released too.
+        release_held: bool,
+    },
+    /// Plans the way back from a run (R45).
+    Undo {
+        /// The run.
+        run: String,
+    },
+}
+
+/// Why a job begins.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "trigger", rename_all = "kebab-case")]
+pub enum Trigger {
+    /// Its time came.
+    Schedule,
+    /// The source said that something changed.
+    Event,
+    /// Somebody asked.
+    Request {
+        /// Who: an actor's subject.
+        by: String,
+    },
+}
+
+/// How far a job is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum JobState {
+    /// Waits for its turn.
+    Queued,
+    /// Is at work.
+    Running,
+    /// Ended; `end` says how.
+    Ended,
+}
+
+/// A job and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobRecord {
+    /// Its ID; sortable by time.
+    pub id: String,
+    /// Of which connection.
+    pub connection: ConnectionId,
+    /// What it does.
+    #[serde(flatten)]
+    pub work: Work,
+    /// Why it began.
+    #[serde(flatten)]
+    pub trigger: Trigger,
+    /// How far it is.
+    pub state: JobState,
+    /// When it was asked for.
+    pub queued_at: DateTime<Utc>,
+    /// When it began.
+    pub began_at: Option<DateTime<Utc>>,
+    /// When it ended.
+    pub ended_at: Option<DateTime<Utc>>,
+    /// How it ended.
+    pub end: Option<RunEnd>,
+    /// The runs that it made: a sync makes a plan, then an apply.
+    pub runs: Vec<String>,
+    /// The plan that it made or applied.
+    pub plan: Option<String>,
+    /// The process that has it: where it no longer lives, another takes over.
+    pub host: String,
+}
