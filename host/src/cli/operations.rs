@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use crate::run::{
     ApplyOutcome, CheckReport, ConnectionName, Observer, OperationOutcome, PlanOutcome, RequestCounts,
-    RunFailure, RunFailureKind, Selection, StoredPlan, SyncOutcome, VendorCounts,
+    RunFailure, RunFailureKind, RunRef, Selection, StoredPlan, SyncOutcome, VendorCounts,
 };
 
 /// How a run ended.

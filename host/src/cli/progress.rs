@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::operations::{ConnectionName, Observer};
+use super::operations::{ConnectionName, Observer, RunRef};
 use super::render::text::{grouped, shown};
 use crate::plugin::{Event, LogLevel};
 
@@ -94,7 +94,8 @@ impl Progress {
 }
 
 impl Observer for Progress {
-    fn event(&self, connection: &ConnectionName, event: &Event) {
+    fn event(&self, run: &RunRef, event: &Event) {
+        let connection = &run.connection;
         let line = {
             let mut state = self.lock();
             let shown = state.entry(connection.clone()).or_insert_with(|| Shown {
@@ -115,7 +116,7 @@ impl Observer for Progress {
         }
     }
 
-    fn log(&self, connection: &ConnectionName, level: LogLevel, message: &str) {
+    fn log(&self, run: &RunRef, level: LogLevel, message: &str) {
         if importance(level) >= importance(self.least) {
             let word = match level {
                 LogLevel::Debug => "debug",
@@ -125,15 +126,18 @@ impl Observer for Progress {
             };
             self.print(&format!(
                 "{}: {word}: {}\n",
-                shown(&connection.to_string()),
+                shown(&run.connection.to_string()),
                 shown(message)
             ));
         }
     }
 
-    fn recorded(&self, _: &ConnectionName, run: &str, _: &Path) {
+    fn recorded(&self, run: &RunRef, _: &Path) {
         if self.manner != Manner::Silent {
-            self.print(&format!("Recorded; see it again with: groupcast replay {run}\n"));
+            self.print(&format!(
+                "Recorded; see it again with: groupcast replay {}\n",
+                run.run
+            ));
         }
     }
 }

@@ -91,6 +91,17 @@ pub trait OpenIntents: Send + Sync {
     fn is_open(&self, operation_json: &str) -> bool;
 }
 
+/// Knows whether a directory is managed at this moment (R36).
+#[async_trait]
+pub trait ManagedQuestion: Send + Sync {
+    /// Asked before every write, so it must be cheap, and it must be current: of this moment, whichever process
+    /// switched the directory off.
+    ///
+    /// # Errors
+    /// Why nobody can say; the write does not start then.
+    async fn is_managed(&self) -> Result<bool, String>;
+}
+
 /// Why a write may not start.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PermitRefusal {
@@ -106,6 +117,12 @@ pub enum PermitRefusal {
          switch it on again and plan anew"
     )]
     NotManaged,
+    /// R36, where nobody can say.
+    #[error(
+        "whether group management of this directory is still switched on could not be read ({0}), so this write was \
+         not started; apply the plan again once it can be"
+    )]
+    ManagedUnknown(String),
     /// R48.
     #[error(
         "this run no longer holds its directory (the lease ran out, for example since the machine slept), so this \
@@ -161,8 +178,8 @@ impl WritePermit for NoPermit {
 pub struct RunPermit {
     /// The run's hold on the directory.
     pub lease: Arc<Lease>,
-    /// Whether the directory is still managed (R36); asked before every write, so it must be cheap and current.
-    pub managed: Arc<dyn Fn() -> bool + Send + Sync>,
+    /// Whether the directory is still managed (R36).
+    pub managed: Arc<dyn ManagedQuestion>,
     /// Cancelled when the run is.
     pub cancelled: CancellationToken,
     /// The approved plan.
@@ -186,11 +203,14 @@ impl WritePermit for RunPermit {
                 .ok_or_else(|| PermitRefusal::NoIntent(write.to_string()))?;
             operations.push(open);
         }
+        // The answer may come from a store and takes a while; whatever can change meanwhile is looked at after it.
+        match self.managed.is_managed().await {
+            Ok(true) => {}
+            Ok(false) => return Err(PermitRefusal::NotManaged),
+            Err(why) => return Err(PermitRefusal::ManagedUnknown(why)),
+        }
         if self.cancelled.is_cancelled() {
             return Err(PermitRefusal::Cancelled);
-        }
-        if !(self.managed)() {
-            return Err(PermitRefusal::NotManaged);
         }
         // Last, since it is the one that time alone can change.
         if !self.lease.is_fresh() {
@@ -212,7 +232,6 @@ impl WritePermit for RunPermit {
 mod tests {
     use std::collections::BTreeSet;
     use std::sync::Mutex;
-    use std::sync::atomic::AtomicBool;
 
     use groupcast_guest::plan::part::{GroupRef, RemovalReason};
 
@@ -235,9 +254,23 @@ mod tests {
         }
     }
 
+    /// On, off, or nobody can say.
+    #[derive(Default)]
+    struct Switch(Mutex<Option<bool>>);
+
+    #[async_trait]
+    impl ManagedQuestion for Switch {
+        async fn is_managed(&self) -> Result<bool, String> {
+            self.0
+                .lock()
+                .unwrap()
+                .ok_or_else(|| "the disk is full".to_owned())
+        }
+    }
+
     struct World {
         clock: Arc<HandClock>,
-        managed: Arc<AtomicBool>,
+        managed: Arc<Switch>,
         cancelled: CancellationToken,
         permit: RunPermit,
     }
@@ -255,8 +288,8 @@ mod tests {
         let clock = Arc::new(HandClock(AtomicU64::new(1_000)));
         let lease = Arc::new(Lease::new(clock.clone()));
         lease.renewed(lease.before_renewal(), Duration::from_secs(10));
-        let managed = Arc::new(AtomicBool::new(true));
-        let flag = managed.clone();
+        let managed = Arc::new(Switch(Mutex::new(Some(true))));
+        let asked = Arc::clone(&managed);
         let cancelled = CancellationToken::new();
         let intents = Intents::default();
         intents
@@ -270,7 +303,7 @@ mod tests {
             cancelled: cancelled.clone(),
             permit: RunPermit {
                 lease,
-                managed: Arc::new(move || flag.load(Ordering::SeqCst)),
+                managed: asked,
                 cancelled,
                 approved: Arc::new(ApprovedOperations::new(operations.iter().cloned())),
                 intents: Arc::new(intents),
@@ -341,10 +374,21 @@ mod tests {
     async fn r36_a_write_is_refused_once_the_directory_is_no_longer_managed() {
         let operation = add(GroupRef::Id("g".into()));
         let world = world(std::slice::from_ref(&operation), std::slice::from_ref(&operation));
-        world.managed.store(false, Ordering::SeqCst);
+        *world.managed.0.lock().unwrap() = Some(false);
         assert_eq!(
             world.permit.ask(&[wire("g")]).await,
             Err(PermitRefusal::NotManaged)
+        );
+    }
+
+    #[tokio::test]
+    async fn r36_a_write_is_refused_while_nobody_can_say_whether_the_directory_is_managed() {
+        let operation = add(GroupRef::Id("g".into()));
+        let world = world(std::slice::from_ref(&operation), std::slice::from_ref(&operation));
+        *world.managed.0.lock().unwrap() = None;
+        assert_eq!(
+            world.permit.ask(&[wire("g")]).await,
+            Err(PermitRefusal::ManagedUnknown("the disk is full".to_owned()))
         );
     }
 

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use async_trait::async_trait;
 use groupcast_guest::engine::{Extent, Report};
 use groupcast_guest::plan::part::{Operation, Part};
 use tokio_util::sync::CancellationToken;
@@ -14,10 +15,11 @@ use super::groupcast::Groupcast;
 use super::host::{Access, ApprovedIntents};
 use super::lease::HeldLease;
 use super::outcome::{ApplyOutcome, OperationOutcome, RunFailure, RunFailureKind, Selection};
-use super::recorder::RunRecorder;
+use super::recorder::{RequestCounts, RunRecorder};
 use super::setup::ConnectionSetup;
+use super::switch::ManagedSwitch;
 use crate::egress::learned::ApprovedOperations;
-use crate::egress::permit::{OpenIntents, RunPermit};
+use crate::egress::permit::{ManagedQuestion, OpenIntents, RunPermit};
 use crate::egress::policy::Phase;
 use crate::plugin::{RunError, RunServices, Usage};
 use crate::recording::Kind;
@@ -25,6 +27,23 @@ use crate::store::{Mode, OutcomeQuery, Parts, PlanQuery, PlanRecord, RunKind, Ru
 
 /// Who approves when a person types a command.
 const APPROVER: &str = "command line";
+
+/// The switch for one run. Off once is off for this run: being switched on again is a plan to approve (R38), not a run
+/// to go on.
+struct Latched {
+    switch: Arc<ManagedSwitch>,
+    on: AtomicBool,
+}
+
+#[async_trait]
+impl ManagedQuestion for Latched {
+    async fn is_managed(&self) -> Result<bool, String> {
+        if self.on.load(Ordering::SeqCst) && !self.switch.is_on().await.map_err(|error| error.to_string())? {
+            self.on.store(false, Ordering::SeqCst);
+        }
+        Ok(self.on.load(Ordering::SeqCst))
+    }
+}
 
 /// How an `apply` of the component went.
 struct Carried {
@@ -63,8 +82,8 @@ impl Groupcast {
         read: Extent,
         cancel: &CancellationToken,
     ) -> Result<ApplyOutcome, RunFailure> {
-        let setup = self.setup(connection)?;
-        let managed = setup.switch.is_on();
+        let setup = &*self.setup(connection)?;
+        let managed = setup.switch.is_on().await?;
         self.store.see_managed(&setup.id, managed).await?;
         if !managed {
             return Err(RunFailure::refused(format!(
@@ -193,7 +212,7 @@ impl Groupcast {
         let setup = &match self.identified(setup, run).await {
             Ok(setup) => setup,
             Err(failure) => {
-                self.end_refused(run, &failure).await;
+                self.end_refused(setup, run, &failure).await;
                 return Err(failure);
             }
         };
@@ -207,7 +226,7 @@ impl Groupcast {
         let (lease, renewal) = match lease {
             Ok((lease, renewal)) => (Arc::new(lease), renewal),
             Err(failure) => {
-                self.end_refused(run, &failure).await;
+                self.end_refused(setup, run, &failure).await;
                 return Err(failure);
             }
         };
@@ -216,17 +235,13 @@ impl Groupcast {
                 .iter()
                 .map(|(group, operation)| (group.clone(), operation.to_json())),
         ));
-        // Off once is off for this run: being switched on again is a plan to approve (R38), not a run to go on.
-        let managed = Arc::new(AtomicBool::new(true));
-        let (switch, latch) = (Arc::clone(&setup.switch), Arc::clone(&managed));
+        let managed = Arc::new(Latched {
+            switch: Arc::clone(&setup.switch),
+            on: AtomicBool::new(true),
+        });
         let permit = RunPermit {
             lease: Arc::clone(&lease.fresh),
-            managed: Arc::new(move || {
-                if !switch.is_on() {
-                    latch.store(false, Ordering::SeqCst);
-                }
-                latch.load(Ordering::SeqCst)
-            }),
+            managed: Arc::clone(&managed) as Arc<dyn ManagedQuestion>,
             cancelled: cancel.clone(),
             approved: Arc::new(ApprovedOperations::new(
                 operations.into_iter().map(|(_, operation)| operation),
@@ -241,14 +256,14 @@ impl Groupcast {
         };
         let (host, recorder) = self.host(setup, run, Phase::Writes, Arc::new(permit), access);
         let services: Arc<dyn RunServices> = Arc::clone(&host) as Arc<dyn RunServices>;
-        let asked = self.run_of(setup, run, read)?;
+        let asked = self.run_of(setup, run, read).await?;
         let (services, recording) = self.recorded(setup, Kind::Apply, &asked, None, services);
         let result = self
             .sandbox(setup)
             .apply(&self.plugin, services, cancel.clone(), &asked)
             .await;
         recording.end(&result);
-        let cut_off = if !managed.load(Ordering::SeqCst) {
+        let cut_off = if !managed.on.load(Ordering::SeqCst) {
             Some(CutOff::SwitchedOff)
         } else if !lease.is_held() {
             Some(CutOff::LeaseLapsed)
@@ -286,7 +301,7 @@ impl Groupcast {
         setup: &ConnectionSetup,
         cancel: &CancellationToken,
     ) -> Result<(), RunFailure> {
-        if !setup.switch.is_on() || self.store.unsettled(&setup.directory_key, 0).await?.is_empty() {
+        if !setup.switch.is_on().await? || self.store.unsettled(&setup.directory_key, 0).await?.is_empty() {
             return Ok(());
         }
         let run = self.start(setup, RunKind::Apply, None).await?;
@@ -346,8 +361,11 @@ impl Groupcast {
         )))
     }
 
-    async fn end_refused(&self, run: &str, failure: &RunFailure) {
+    async fn end_refused(&self, setup: &ConnectionSetup, run: &str, failure: &RunFailure) {
         let end = crate::store::RunEnd::new(RunResult::Refused, failure.to_string());
+        let nothing = (RequestCounts::default(), Usage::default());
+        self.observer
+            .ended(&self.run_ref(&setup.id, run), &end, &nothing.0, &nothing.1);
         if let Err(error) = self.store.end_run(run, &end, &serde_json::Value::Null).await {
             tracing::warn!(%error, run, "the end of a run could not be recorded");
         }

@@ -1,6 +1,5 @@
 //! The façade: everything opened once, and the verbs that read.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -12,11 +11,12 @@ use tokio::sync::Mutex as AsyncMutex;
 use tokio_util::sync::CancellationToken;
 
 use super::host::{Access, RunHost};
-use super::observer::{NoObserver, Observer};
+use super::job::JobRuns;
+use super::observer::{NoObserver, Observer, RunRef};
 use super::outcome::{PlanOutcome, RunFailure, StoredPlan, SyncOutcome};
 use super::recorder::RunRecorder;
 use super::setup::{Attempt, ConnectionSetup, SetupError};
-use super::slot::Slot;
+use super::slot::{ConnectionSource, Slots};
 use super::{ConnectionName, Selection};
 use crate::config::Config;
 use crate::egress::gate::{Gate, GateParts};
@@ -70,16 +70,19 @@ pub struct UnknownConnection {
     message: String,
 }
 
-/// Everything that runs need, opened once.
+/// Everything that runs need, opened once. Clones share all of it.
+#[derive(Clone)]
 pub struct Groupcast {
     pub(super) store: Arc<dyn Store>,
     pub(super) plugin: Arc<Plugin>,
     pub(super) engine: Arc<PluginEngine>,
-    pub(super) connections: BTreeMap<ConnectionName, Slot>,
+    pub(super) connections: Arc<Slots>,
     /// Where connections come from that are not ready yet.
-    pub(super) config: Option<Config>,
+    pub(super) source: Option<Arc<dyn ConnectionSource>>,
     pub(super) observer: Arc<dyn Observer>,
     pub(super) recordings: Option<Recordings>,
+    /// The job that runs belong to, where one asked for them.
+    pub(super) job: Option<Arc<JobRuns>>,
 }
 
 impl Groupcast {
@@ -134,18 +137,19 @@ impl Groupcast {
         plugin: Arc<Plugin>,
         observer: Arc<dyn Observer>,
     ) -> Self {
-        let connections = setups
-            .into_iter()
-            .map(|setup| (setup.id.clone(), Slot::of(Ok(setup))))
-            .collect();
+        let connections = Arc::<Slots>::default();
+        for setup in setups {
+            connections.put(setup.id.clone(), Ok(setup));
+        }
         Self {
             store,
             plugin,
             engine,
             connections,
-            config: None,
+            source: None,
             observer,
             recordings: None,
+            job: None,
         }
     }
 
@@ -158,19 +162,35 @@ impl Groupcast {
 
     /// With connections that may not be ready yet: see [`Self::prepare`].
     #[must_use]
-    pub fn with_attempts(mut self, config: Config, attempts: Vec<Attempt>) -> Self {
+    pub fn with_attempts(self, config: Config, attempts: Vec<Attempt>) -> Self {
         for (id, setup) in attempts {
-            let slot = match setup {
-                Ok(setup) => Slot::of(Ok(setup)),
-                Err(error) => {
-                    tracing::error!(connection = %id, %error, "cannot run yet; each time of its schedule looks again");
-                    Slot::of(Err(&error))
-                }
-            };
-            self.connections.insert(id, slot);
+            self.put_connection(id, setup);
         }
-        self.config = Some(config);
+        self.with_source(Arc::new(config))
+    }
+
+    /// With a place to look again for connections that could not be set up: see [`Self::prepare`].
+    #[must_use]
+    pub fn with_source(mut self, source: Arc<dyn ConnectionSource>) -> Self {
+        self.source = Some(source);
         self
+    }
+
+    /// The same for one job: what it runs is told to the observer, and remembered, under the job's ID.
+    pub(super) fn for_job(&self, job: Arc<JobRuns>) -> Self {
+        Self {
+            job: Some(job),
+            ..self.clone()
+        }
+    }
+
+    /// A run as observers know it.
+    pub(super) fn run_ref(&self, connection: &ConnectionName, run: &str) -> RunRef {
+        RunRef {
+            connection: connection.clone(),
+            run: run.to_owned(),
+            job: self.job.as_ref().map(|job| job.id().to_owned()),
+        }
     }
 
     /// The store.
@@ -185,7 +205,7 @@ impl Groupcast {
 
     /// All connections, by name.
     pub fn connections(&self) -> Vec<ConnectionName> {
-        self.connections.keys().cloned().collect()
+        self.connections.names()
     }
 
     /// The connections that a name means: none is all; a connection's name alone is enough where only one has it.
@@ -193,22 +213,16 @@ impl Groupcast {
     /// # Errors
     /// If it means none, or one of several.
     pub fn resolve(&self, name: Option<&str>) -> Result<Vec<ConnectionName>, UnknownConnection> {
+        let all = self.connections();
         let Some(name) = name else {
-            return Ok(self.connections());
+            return Ok(all);
         };
-        let found: Vec<_> = self
-            .connections
-            .keys()
+        let found: Vec<_> = all
+            .iter()
             .filter(|known| known.to_string() == name || known.name == name)
             .cloned()
             .collect();
-        let known = || {
-            self.connections
-                .keys()
-                .map(ToString::to_string)
-                .collect::<Vec<_>>()
-                .join(", ")
-        };
+        let known = || all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         match found.len() {
             1 => Ok(found),
             0 => Err(UnknownConnection {
@@ -226,22 +240,22 @@ impl Groupcast {
         }
     }
 
-    pub(super) fn setup(&self, connection: &ConnectionName) -> Result<&ConnectionSetup, RunFailure> {
-        let slot = self.connections.get(connection).ok_or_else(|| {
-            RunFailure::refused(format!(
-                "there is no connection {connection} in the configuration"
-            ))
-        })?;
-        slot.setup()
+    pub(super) fn setup(&self, connection: &ConnectionName) -> Result<Arc<ConnectionSetup>, RunFailure> {
+        self.connections.setup(connection)
     }
 
     pub(super) fn sandbox(&self, setup: &ConnectionSetup) -> Sandbox {
         Sandbox::new(Arc::clone(&self.engine), setup.limits.clone())
     }
 
-    pub(super) fn run_of(&self, setup: &ConnectionSetup, id: &str, read: Extent) -> Result<Run, RunFailure> {
+    pub(super) async fn run_of(
+        &self,
+        setup: &ConnectionSetup,
+        id: &str,
+        read: Extent,
+    ) -> Result<Run, RunFailure> {
         let settings = Settings {
-            managed: setup.switch.is_on(),
+            managed: setup.switch.is_on().await?,
             ..setup.settings.clone()
         };
         let settings = serde_json::to_string(&settings).map_err(|error| {
@@ -273,7 +287,8 @@ impl Groupcast {
         permit: Arc<dyn WritePermit>,
         access: Access,
     ) -> (Arc<RunHost>, Arc<RunRecorder>) {
-        let recorder = Arc::new(RunRecorder::new(setup.id.clone(), Arc::clone(&self.observer)));
+        let about = self.run_ref(&setup.id, run);
+        let recorder = Arc::new(RunRecorder::new(about.clone(), Arc::clone(&self.observer)));
         let gate = Gate::new(GateParts {
             policy: Policy::new(phase, setup.bases.clone(), setup.rules.clone()),
             permit,
@@ -283,8 +298,7 @@ impl Groupcast {
             limits: setup.egress_limits.clone(),
         });
         let host = RunHost {
-            run: run.to_owned(),
-            connection: setup.id.clone(),
+            about,
             directory: setup.directory_key.clone(),
             store: Arc::clone(&self.store),
             gate,
@@ -309,6 +323,10 @@ impl Groupcast {
                 plan: plan.map(ToOwned::to_owned),
             })
             .await?;
+        if let Some(job) = &self.job {
+            job.began(&run);
+        }
+        self.observer.began(&self.run_ref(&setup.id, &run), kind);
         Ok(run)
     }
 
@@ -321,14 +339,12 @@ impl Groupcast {
         recorder: &RunRecorder,
         usage: Usage,
     ) {
-        let counters = serde_json::json!({ "requests": recorder.counts(), "usage": usage });
-        if let Err(error) = self
-            .store
-            .end_run(run, &RunEnd::new(result, message), &counters)
-            .await
-        {
+        let (end, requests) = (RunEnd::new(result, message), recorder.counts());
+        let counters = serde_json::json!({ "requests": requests, "usage": usage });
+        if let Err(error) = self.store.end_run(run, &end, &counters).await {
             tracing::warn!(%error, run, "the end of a run could not be recorded");
         }
+        self.observer.ended(recorder.about(), &end, &requests, &usage);
     }
 
     /// What a person is told of a run that failed: the host knows more of a refusal than the component does.
@@ -378,15 +394,17 @@ impl Groupcast {
         read: Extent,
         cancel: &CancellationToken,
     ) -> Result<PlanOutcome, RunFailure> {
-        let setup = self.setup(connection)?;
-        self.store.see_managed(&setup.id, setup.switch.is_on()).await?;
+        let setup = &*self.setup(connection)?;
+        self.store
+            .see_managed(&setup.id, setup.switch.is_on().await?)
+            .await?;
         let run = self.start(setup, RunKind::Plan, None).await?;
         let access = Access::Plan {
             staged: AsyncMutex::default(),
         };
         let (host, recorder) = self.host(setup, &run, Phase::Reads, Arc::new(NoPermit), access);
         let services: Arc<dyn RunServices> = Arc::clone(&host) as Arc<dyn RunServices>;
-        let asked = self.run_of(setup, &run, read)?;
+        let asked = self.run_of(setup, &run, read).await?;
         let (services, recording) = self.recorded(setup, Kind::Plan, &asked, None, services);
         let planned = self
             .sandbox(setup)
@@ -423,6 +441,9 @@ impl Groupcast {
             })
             .await?;
         self.store.set_run_plan(&run, &record.hash).await?;
+        if let Some(job) = &self.job {
+            job.planned(&record.hash);
+        }
         let plan = self.stored(setup, &record).await?;
         let result = if plan.has_work() || plan.has_held() {
             RunResult::ChangesPending
@@ -476,9 +497,9 @@ impl Groupcast {
     /// # Errors
     /// If the store fails.
     pub async fn stored_plan(&self, hash: &str) -> Result<Option<StoredPlan>, RunFailure> {
-        for setup in self.connections.values().filter_map(Slot::ready) {
+        for setup in self.connections.ready() {
             if let Some(record) = self.store.plan(&setup.directory_key, hash).await? {
-                return Ok(Some(self.stored(setup, &record).await?));
+                return Ok(Some(self.stored(&setup, &record).await?));
             }
         }
         Ok(None)
@@ -495,9 +516,11 @@ impl Groupcast {
         read: Extent,
         cancel: &CancellationToken,
     ) -> Result<SyncOutcome, RunFailure> {
-        let setup = self.setup(connection)?;
+        let setup = &*self.setup(connection)?;
         self.settle_open(setup, cancel).await?;
-        self.store.see_managed(&setup.id, setup.switch.is_on()).await?;
+        self.store
+            .see_managed(&setup.id, setup.switch.is_on().await?)
+            .await?;
         // What somebody is to approve is the whole of it (R34, R38, R45).
         let read = match self.store.connection(&setup.id).await?.mode {
             Mode::PlanOnly => Extent::Whole,

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use groupcast_guest::failure::{Failure, FailureKind};
 use tokio::sync::Mutex as AsyncMutex;
 
-use super::{ConnectionName, Observer};
+use super::{Observer, RunRef};
 use crate::egress::gate::{Gate, GateError, GateErrorKind};
 use crate::egress::permit::OpenIntents;
 use crate::ledger::{Binding, Effect, Intent, Membership, OpenIntent, Outcome};
@@ -101,8 +101,7 @@ impl OpenIntents for ApprovedIntents {
 
 /// The services of one run.
 pub(super) struct RunHost {
-    pub(super) run: String,
-    pub(super) connection: ConnectionName,
+    pub(super) about: RunRef,
     pub(super) directory: DirectoryKey,
     pub(super) store: Arc<dyn Store>,
     pub(super) gate: Gate,
@@ -122,7 +121,9 @@ impl RunHost {
 
     async fn stage(&self, staged: &mut (u64, Vec<Vec<u8>>)) -> Result<(), StoreError> {
         if !staged.1.is_empty() {
-            self.store.stage_parts(&self.run, staged.0, &staged.1).await?;
+            self.store
+                .stage_parts(&self.about.run, staged.0, &staged.1)
+                .await?;
             staged.0 += staged.1.len() as u64;
             staged.1.clear();
         }
@@ -163,7 +164,7 @@ fn no_answer(error: &GateError) -> NoAnswer {
 impl RunServices for RunHost {
     async fn send(&self, request: http::Request<Bytes>) -> Result<http::Response<Bytes>, NoAnswer> {
         self.gate.send(request).await.map_err(|error| {
-            tracing::debug!(connection = %self.connection, %error, "no answer");
+            tracing::debug!(connection = %self.about.connection, %error, "no answer");
             no_answer(&error)
         })
     }
@@ -231,7 +232,7 @@ impl RunServices for RunHost {
         let held = lease.current().await;
         let ids = self
             .store
-            .intend(&self.directory, &self.run, &held, &intents)
+            .intend(&self.directory, &self.about.run, &held, &intents)
             .await
             .map_err(|error| kept(&error))?;
         for (id, intent) in ids.iter().zip(intents) {
@@ -300,10 +301,10 @@ impl RunServices for RunHost {
     }
 
     fn report(&self, event: Event) {
-        self.observer.event(&self.connection, &event);
+        self.observer.event(&self.about, &event);
     }
 
     fn log(&self, level: LogLevel, message: &str) {
-        self.observer.log(&self.connection, level, message);
+        self.observer.log(&self.about, level, message);
     }
 }

@@ -9,6 +9,7 @@ mod customer;
 mod cut_off;
 mod groupcast;
 mod host;
+mod job;
 mod lease;
 mod observer;
 mod outcome;
@@ -22,14 +23,15 @@ mod why;
 
 pub use groupcast::{Groupcast, OpenError, OpenOptions, UnknownConnection};
 pub use lease::LeaseTimes;
-pub use observer::{NoObserver, Observer};
+pub use observer::{NoObserver, Observer, RunRef};
 pub use outcome::{
     ApplyOutcome, CheckReport, OperationOutcome, PlanOutcome, RunFailure, RunFailureKind, Selection,
     StoredPlan, SyncOutcome,
 };
 pub use recorder::{RequestCounts, VendorCounts};
 pub use setup::{Attempt, ConnectionSetup, SetupError, attempts, connections};
-pub use switch::ManagedSwitch;
+pub use slot::ConnectionSource;
+pub use switch::{ManagedSwitch, SwitchError, SwitchFile};
 
 /// A connection's name: `tenant/connection`.
 pub type ConnectionName = crate::store::ConnectionId;

@@ -7,15 +7,14 @@ use serde::Serialize;
 
 use super::groupcast::Groupcast;
 use super::setup::ConnectionSetup;
-use super::{ConnectionName, Observer};
+use super::{Observer, RunRef};
 use crate::plugin::{RunError, RunServices, Usage};
 use crate::recording::{FORMAT, Head, Journalled, Kind, Recorder};
 
 /// The recording of one run; none where it is not recorded.
 pub(super) struct RunRecording {
     recorder: Option<Arc<Recorder>>,
-    run: String,
-    connection: ConnectionName,
+    about: RunRef,
     observer: Arc<dyn Observer>,
 }
 
@@ -23,7 +22,7 @@ impl RunRecording {
     /// The run has ended.
     pub(super) fn end<T: Serialize>(self, result: &Result<(T, Usage), RunError>) {
         if let Some(path) = self.recorder.and_then(|recorder| recorder.end(result)) {
-            self.observer.recorded(&self.connection, &self.run, &path);
+            self.observer.recorded(&self.about, &path);
         }
     }
 }
@@ -62,8 +61,7 @@ impl Groupcast {
         };
         let recording = RunRecording {
             recorder,
-            run: run.id.clone(),
-            connection: setup.id.clone(),
+            about: self.run_ref(&setup.id, &run.id),
             observer: Arc::clone(&self.observer),
         };
         (services, recording)

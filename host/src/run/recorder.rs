@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 
 use super::check::Signs;
-use super::{ConnectionName, Observer};
+use super::{Observer, RunRef};
 use crate::egress::recorder::{Recorder, Refused, Sent};
 
 /// What one vendor was asked.
@@ -45,7 +45,7 @@ impl RequestCounts {
 
 /// The recorder of one run.
 pub(super) struct RunRecorder {
-    connection: ConnectionName,
+    about: RunRef,
     observer: Arc<dyn Observer>,
     counts: Mutex<RequestCounts>,
     refusal: Mutex<Option<String>>,
@@ -60,9 +60,9 @@ fn origin(url: &str) -> String {
 }
 
 impl RunRecorder {
-    pub(super) fn new(connection: ConnectionName, observer: Arc<dyn Observer>) -> Self {
+    pub(super) fn new(about: RunRef, observer: Arc<dyn Observer>) -> Self {
         Self {
-            connection,
+            about,
             observer,
             counts: Mutex::default(),
             refusal: Mutex::default(),
@@ -85,6 +85,11 @@ impl RunRecorder {
 }
 
 impl RunRecorder {
+    /// The run that is recorded.
+    pub(super) fn about(&self) -> &RunRef {
+        &self.about
+    }
+
     /// What the answers show about who gives them.
     pub(super) fn signs(&self) -> &Signs {
         &self.signs
@@ -116,7 +121,7 @@ impl Recorder for RunRecorder {
             vendor.writes += sent.operations.len() as u64;
             vendor.throttled += u64::from(sent.status == Some(429));
         }
-        self.observer.sent(&self.connection, sent);
+        self.observer.sent(&self.about, sent);
     }
 
     fn unanswered(&self, url: &str, why: &str) {
@@ -127,19 +132,19 @@ impl Recorder for RunRecorder {
             .insert(origin(url), why.to_owned());
         // Retries would say it again and again.
         if before.is_none() {
-            tracing::warn!(connection = %self.connection, "{why}");
+            tracing::warn!(connection = %self.about.connection, "{why}");
         }
     }
 
     fn refused(&self, refused: &Refused) {
         tracing::warn!(
-            connection = %self.connection, method = refused.method, url = refused.url, reason = refused.reason,
+            connection = %self.about.connection, method = refused.method, url = refused.url, reason = refused.reason,
             "a request was refused"
         );
         self.refusal
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .get_or_insert_with(|| format!("{} {}: {}", refused.method, refused.url, refused.reason));
-        self.observer.refused(&self.connection, refused);
+        self.observer.refused(&self.about, refused);
     }
 }

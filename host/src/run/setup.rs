@@ -8,7 +8,7 @@ use jsonwebtoken::Algorithm;
 use secrecy::ExposeSecret;
 
 use super::lease::LeaseTimes;
-use super::switch::ManagedSwitch;
+use super::switch::{ManagedSwitch, SwitchFile};
 use crate::config::{Config, Connection, EntraCredential, JumpCloudCredential, SecretSource, Target, Tenant};
 use crate::credentials::token::{CachedToken, TokenEndpoint};
 use crate::credentials::{Credential, CredentialSource, TenantCredentials, entra, google, jumpcloud};
@@ -140,6 +140,7 @@ pub async fn attempts(config: &Config) -> Result<Vec<Attempt>, SetupError> {
             })
         })
         .transpose()?;
+    let switches = Arc::new(SwitchFile::new(config));
     let rules = built_in_rules();
     let limits = run_limits(config);
     let egress_limits = egress_limits(config);
@@ -206,10 +207,9 @@ pub async fn attempts(config: &Config) -> Result<Vec<Attempt>, SetupError> {
                     source_base_url: trimmed(&tenant.jumpcloud.base_url),
                     events_base_url: tenant.jumpcloud.events_url.as_deref().map(trimmed),
                     target_base_url: trimmed(target_base_url),
-                    switch: Arc::new(ManagedSwitch::new(
-                        &config.path,
+                    switch: Arc::new(ManagedSwitch::in_file(
+                        Arc::clone(&switches),
                         connection.id.clone(),
-                        connection.settings().managed,
                     )),
                     settings: connection.settings(),
                     bases,

@@ -1,31 +1,105 @@
-//! Whether a directory is managed *now* (R36): asked of the configuration file as it is at this moment, since that is
-//! where an administrator switches it off, also while a run is at work or a service has been running for weeks.
+//! Whether a directory is managed *now* (R36): asked where an administrator switches it off, at the moment of asking, also
+//! while a run is at work or a service has been running for weeks. Directories of the configuration file are switched
+//! off there; those of the store, there, by whichever process.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::config::Config;
 use crate::store::ConnectionId;
+use crate::store::StoreError;
+use crate::store::service::TenancyStore;
+
+use super::RunFailure;
 
 /// The switch of one connection.
 pub struct ManagedSwitch {
-    path: PathBuf,
     connection: ConnectionId,
+    place: Place,
+}
+
+enum Place {
+    File(Arc<SwitchFile>),
+    Store(Arc<dyn TenancyStore>),
+}
+
+/// Why nobody can say whether a directory is managed.
+#[derive(Debug, thiserror::Error)]
+#[error("whether {connection} is managed could not be read from the store: {source}")]
+pub struct SwitchError {
+    connection: ConnectionId,
+    source: StoreError,
+}
+
+impl From<SwitchError> for RunFailure {
+    fn from(error: SwitchError) -> Self {
+        Self::failed(error.to_string())
+    }
+}
+
+impl ManagedSwitch {
+    /// The switch of a connection of the configuration file.
+    pub fn in_file(file: Arc<SwitchFile>, connection: ConnectionId) -> Self {
+        Self {
+            connection,
+            place: Place::File(file),
+        }
+    }
+
+    /// The switch of a connection that is kept in the store.
+    pub fn in_store(store: Arc<dyn TenancyStore>, connection: ConnectionId) -> Self {
+        Self {
+            connection,
+            place: Place::Store(store),
+        }
+    }
+
+    /// Whether it is on. A directory that is no longer there is off.
+    ///
+    /// # Errors
+    /// If the store cannot say: then nothing may be written.
+    pub async fn is_on(&self) -> Result<bool, SwitchError> {
+        match &self.place {
+            Place::File(file) => Ok(file.is_on(&self.connection)),
+            Place::Store(store) => {
+                let record = store
+                    .directory(&self.connection)
+                    .await
+                    .map_err(|source| SwitchError {
+                        connection: self.connection.clone(),
+                        source,
+                    })?;
+                Ok(record.is_some_and(|record| {
+                    record.section.get("managed") == Some(&serde_json::Value::Bool(true))
+                }))
+            }
+        }
+    }
+}
+
+/// The configuration file as far as switches are concerned; one for all connections of it, since a file of many tenants
+/// is long.
+pub struct SwitchFile {
+    path: PathBuf,
     last: Mutex<Last>,
 }
 
 /// What was read last: files are compared by content, since a clock's tick can hide a change.
 struct Last {
     bytes: Vec<u8>,
-    on: bool,
+    on: BTreeMap<ConnectionId, bool>,
 }
 
-impl ManagedSwitch {
-    /// The switch of a connection of a configuration that was just read and said `on`.
-    pub fn new(path: &Path, connection: ConnectionId, on: bool) -> Self {
+impl SwitchFile {
+    /// The switches of a configuration that was just read.
+    pub fn new(config: &Config) -> Self {
+        Self::with(&config.path, switches(config))
+    }
+
+    fn with(path: &Path, on: BTreeMap<ConnectionId, bool>) -> Self {
         Self {
             path: path.to_path_buf(),
-            connection,
             last: Mutex::new(Last {
                 bytes: Vec::new(),
                 on,
@@ -33,24 +107,26 @@ impl ManagedSwitch {
         }
     }
 
-    /// Whether it is on. A file that cannot be read or understood at this moment (an editor is saving it) says what it
-    /// said last; a file that no longer has the connection says off.
-    pub fn is_on(&self) -> bool {
+    /// A file that cannot be read or understood at this moment (an editor is saving it) says what it said last; a file
+    /// that no longer has the connection says off.
+    fn is_on(&self, connection: &ConnectionId) -> bool {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let Ok(bytes) = std::fs::read(&self.path) else {
-            return last.on;
-        };
-        if bytes != last.bytes
+        if let Ok(bytes) = std::fs::read(&self.path)
+            && bytes != last.bytes
             && let Ok(config) = Config::from_bytes(&self.path, &bytes)
         {
-            last.on = config
-                .connections()
-                .find(|connection| connection.id == self.connection)
-                .is_some_and(|connection| connection.settings().managed);
+            last.on = switches(&config);
             last.bytes = bytes;
         }
-        last.on
+        last.on.get(connection).copied().unwrap_or(false)
     }
+}
+
+fn switches(config: &Config) -> BTreeMap<ConnectionId, bool> {
+    config
+        .connections()
+        .map(|connection| (connection.id.clone(), connection.settings().managed))
+        .collect()
 }
 
 #[cfg(test)]
@@ -64,13 +140,14 @@ mod tests {
         )
     }
 
-    #[test]
-    fn r36_the_switch_follows_the_file_and_half_a_file_changes_nothing() {
+    #[tokio::test]
+    async fn r36_the_switch_follows_the_file_and_half_a_file_changes_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("groupcast.toml");
         let connection = ConnectionId::new("default", "google");
-        let switch = ManagedSwitch::new(&path, connection, true);
-        assert!(switch.is_on(), "no file: as it was");
+        let file = SwitchFile::with(&path, [(connection.clone(), true)].into());
+        let switch = ManagedSwitch::in_file(Arc::new(file), connection);
+        assert!(switch.is_on().await.unwrap(), "no file: as it was");
         for (content, on) in [
             (text("managed = true"), true),
             (text("managed = false"), false),
@@ -84,7 +161,7 @@ mod tests {
             ),
         ] {
             std::fs::write(&path, &content).unwrap();
-            assert_eq!(switch.is_on(), on, "{content}");
+            assert_eq!(switch.is_on().await.unwrap(), on, "{content}");
         }
     }
 }

@@ -25,7 +25,7 @@ impl Groupcast {
         let record = self.store.run(run).await?.ok_or_else(|| {
             RunFailure::refused(format!("there is no run {run}; `groupcast runs` lists them"))
         })?;
-        let setup = self.setup(&record.connection)?;
+        let setup = &*self.setup(&record.connection)?;
         let nothing =
             || RunFailure::refused(format!("run {run} changed nothing, so there is nothing to undo"));
         let hash = record.plan.ok_or_else(nothing)?;
@@ -87,15 +87,21 @@ impl Groupcast {
             })
             .await?;
         self.store.set_run_plan(&undo_run, &sealed.hash).await?;
+        if let Some(job) = &self.job {
+            job.planned(&sealed.hash);
+        }
         self.store.set_mode(&setup.id, Mode::PlanOnly).await?;
         let message = format!("{} operations to undo run {run}", summary.operations);
+        let end = RunEnd::new(RunResult::ChangesPending, message);
         self.store
-            .end_run(
-                &undo_run,
-                &RunEnd::new(RunResult::ChangesPending, message),
-                &serde_json::Value::Null,
-            )
+            .end_run(&undo_run, &end, &serde_json::Value::Null)
             .await?;
+        self.observer.ended(
+            &self.run_ref(&setup.id, &undo_run),
+            &end,
+            &RequestCounts::default(),
+            &Usage::default(),
+        );
         Ok(PlanOutcome {
             run: undo_run,
             plan: self.stored(setup, &sealed).await?,

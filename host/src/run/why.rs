@@ -30,14 +30,14 @@ impl Groupcast {
         group: &str,
         cancel: &CancellationToken,
     ) -> Result<Explanation, RunFailure> {
-        let setup = self.setup(connection)?;
+        let setup = &*self.setup(connection)?;
         let run = new_run_id();
         let (host, recorder) = self.host(setup, &run, Phase::Reads, Arc::new(NoPermit), Access::Look);
         let question = Question {
             person: person.map(ToOwned::to_owned),
             group: group.to_owned(),
         };
-        let asked = self.run_of(setup, &run, Extent::Whole)?;
+        let asked = self.run_of(setup, &run, Extent::Whole).await?;
         let (services, recording) = self.recorded(setup, Kind::Why, &asked, Some(&question), host);
         let explained = self
             .sandbox(setup)

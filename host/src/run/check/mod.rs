@@ -41,7 +41,7 @@ impl Groupcast {
         connection: &ConnectionName,
         cancel: &CancellationToken,
     ) -> Result<CheckReport, RunFailure> {
-        let setup = self.setup(connection)?;
+        let setup = &*self.setup(connection)?;
         let run = self.start(setup, RunKind::Check, None).await?;
         let mut findings = Vec::new();
         findings.push(last_success(
@@ -67,7 +67,7 @@ impl Groupcast {
         let mut usage = Usage::default();
         if known.failed.len() < ends {
             let services: Arc<dyn RunServices> = host;
-            let asked = self.run_of(setup, &run, Extent::Whole)?;
+            let asked = self.run_of(setup, &run, Extent::Whole).await?;
             let (services, recording) = self.recorded(setup, Kind::Check, &asked, None, services);
             let checked = self
                 .sandbox(setup)

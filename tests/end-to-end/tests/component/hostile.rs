@@ -6,9 +6,7 @@ use std::sync::{Arc, Mutex};
 use groupcast::config::Config;
 use groupcast::egress::recorder::Refused;
 use groupcast::plugin::{Event, LogLevel, Plugin};
-use groupcast::run::{
-    ApplyOutcome, ConnectionName, Groupcast, Observer, RunFailure, RunFailureKind, Selection,
-};
+use groupcast::run::{ApplyOutcome, Groupcast, Observer, RunFailure, RunFailureKind, RunRef, Selection};
 use groupcast::store::{SqliteStore, Store};
 use groupcast_tests::{Lab, Target, component, people};
 use tokio_util::sync::CancellationToken;
@@ -22,9 +20,9 @@ use super::requests::{Ask, asking, naming_header, pretending};
 struct Refusals(Mutex<Vec<Refused>>);
 
 impl Observer for Refusals {
-    fn event(&self, _: &ConnectionName, _: &Event) {}
-    fn log(&self, _: &ConnectionName, _: LogLevel, _: &str) {}
-    fn refused(&self, _: &ConnectionName, refused: &Refused) {
+    fn event(&self, _: &RunRef, _: &Event) {}
+    fn log(&self, _: &RunRef, _: LogLevel, _: &str) {}
+    fn refused(&self, _: &RunRef, refused: &Refused) {
         self.0.lock().unwrap().push(refused.clone());
     }
 }
