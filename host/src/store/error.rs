@@ -71,6 +71,9 @@ pub enum StoreError {
     /// A run of this ID exists.
     #[error("a run {0} exists already")]
     RunExists(String),
+    /// No such tenant in the store.
+    #[error("there is no tenant {0} in the store; make it first")]
+    NoTenant(String),
     /// No such plan in this directory.
     #[error("there is no plan {0} for this directory; make one with `groupcast plan`")]
     NoPlan(String),

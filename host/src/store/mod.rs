@@ -11,15 +11,18 @@ use chrono::Duration;
 use crate::ledger::{Binding, Effect, Intent, Membership, OpenIntent, Outcome};
 
 mod error;
+mod locks;
 mod records;
 mod released;
 pub mod service;
 mod sqlite;
 #[cfg(test)]
 mod suite;
+mod values;
 
 pub use error::{Result, StoreError};
 pub use records::*;
+pub use service::ServiceStore;
 pub use sqlite::SqliteStore;
 
 /// The most items that one call of the ledger takes or gives (WIT `ledger`).
@@ -36,9 +39,15 @@ pub const DETAILS_BYTES: usize = 64 << 10;
 pub const PLAN_DAYS: i64 = 7;
 
 /// Everything that is kept. A `dyn Store` has all the methods of its parts.
-pub trait Store: LedgerStore + StateStore + RunStore + PlanStore + ConnectionStore + LeaseStore {}
+pub trait Store:
+    LedgerStore + StateStore + RunStore + PlanStore + ConnectionStore + LeaseStore + ServiceStore
+{
+}
 
-impl<T: LedgerStore + StateStore + RunStore + PlanStore + ConnectionStore + LeaseStore> Store for T {}
+impl<T> Store for T where
+    T: LedgerStore + StateStore + RunStore + PlanStore + ConnectionStore + LeaseStore + ServiceStore
+{
+}
 
 /// The write-ahead ledger (WIT `ledger`), one a directory.
 #[async_trait]

@@ -47,6 +47,27 @@ pub struct AuditEntry {
     pub hash: String,
 }
 
+impl AuditEntry {
+    /// What the first entry's hash has in the place of one before it.
+    pub const BEGINNING: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
+    /// What the hash is over: the entry's JSON without `hash`, without blanks, the fields of each object ascending by
+    /// name. An exported log can be verified with this rule and [`Self::chain`] alone.
+    pub fn canonical(&self) -> String {
+        // serde_json's objects are sorted maps.
+        let mut value = serde_json::to_value(self).unwrap_or_default();
+        if let Some(fields) = value.as_object_mut() {
+            fields.remove("hash");
+        }
+        value.to_string()
+    }
+
+    /// The hash of an entry: SHA-256 over the hash before, a line feed, and the entry's canonical JSON.
+    pub fn chain(before: &str, canonical: &str) -> String {
+        groupcast_guest::plan::part::sha256_hex(format!("{before}\n{canonical}").as_bytes())
+    }
+}
+
 /// Which entries.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AuditQuery {

@@ -86,7 +86,9 @@ pub struct JobRecord {
     pub end: Option<RunEnd>,
     /// The runs that it made: a sync makes a plan, then an apply.
     pub runs: Vec<String>,
-    /// The plan that it made or applied.
+    /// The plan that it made or applied. In JSON it has a name of its own, since `work` brings its fields along, and
+    /// one of them is `plan`.
+    #[serde(rename = "result_plan")]
     pub plan: Option<String>,
     /// The process that has it: where it no longer lives, another takes over.
     pub host: String,

@@ -61,7 +61,8 @@ pub trait TenancyStore: Send + Sync {
         audit: &NewAuditEntry,
     ) -> Result<Changed>;
 
-    /// Forgets a tenant with its directories, tokens, grants and sealed secrets. Ledger, plans and runs stay: they tell
+    /// Forgets a tenant with its directories, tokens, grants, plugins, sealed secrets, and what the scheduler remembers
+    /// and whether its connections may write: whoever gets the name next begins anew, plan-only (R44). Ledger, plans and runs stay: they tell
     /// what was done.
     async fn remove_tenant(&self, name: &str, expected: Version, audit: &NewAuditEntry) -> Result<Changed>;
 
@@ -79,7 +80,8 @@ pub trait TenancyStore: Send + Sync {
         audit: &NewAuditEntry,
     ) -> Result<Changed>;
 
-    /// Forgets a directory. Ledger, plans and runs stay.
+    /// Forgets a directory, what the scheduler remembers of it and whether it may write: one that is made under this
+    /// name later begins plan-only (R44). Ledger, plans and runs stay.
     async fn remove_directory(
         &self,
         id: &ConnectionId,
@@ -103,7 +105,8 @@ pub trait TenancyStore: Send + Sync {
     async fn run_states(&self) -> Result<Vec<(ConnectionId, RunState)>>;
 
     /// Remembers it. Without an audit entry where the scheduler itself does (failures counted, quarantine); with one
-    /// where a person pauses, resumes or releases.
+    /// where a person pauses, resumes or releases. Without one `paused` stays as it is in the store, so that the end of
+    /// a run does not undo what a person did while it went on; and `last_due` never goes back, either way.
     async fn put_run_state(
         &self,
         id: &ConnectionId,
@@ -187,7 +190,8 @@ pub trait JobStore: Send + Sync {
     async fn unfinished_jobs(&self) -> Result<Vec<JobRecord>>;
 
     /// Takes a repeated request's place: the first caller with a key gets [`Repeated::First`] and must call
-    /// [`Self::keep_answer`] or [`Self::drop_answer`]. `fingerprint` is the hash of who asked, what, and the body.
+    /// [`Self::keep_answer`] or [`Self::drop_answer`]; where it did neither for ten minutes, it died, and the next one
+    /// is the first. `fingerprint` is the hash of who asked, what, and the body.
     async fn claim_answer(&self, key: &str, fingerprint: &str) -> Result<Repeated>;
 
     /// Keeps the answer under its key for a day.

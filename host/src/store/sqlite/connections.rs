@@ -4,7 +4,8 @@ use async_trait::async_trait;
 use chrono::Duration;
 use sqlx::Row;
 
-use super::{SqliteStore, from_word, optional_time, signed, time, unsigned, word};
+use super::SqliteStore;
+use crate::store::values::{from_word, optional_time, signed, time, unsigned, word};
 use crate::store::{
     ConnectionId, ConnectionRecord, ConnectionStore, DirectoryKey, Lease, LeaseAnswer, LeaseStore, Mode,
     Result, StoreError,
@@ -43,7 +44,7 @@ impl ConnectionStore for SqliteStore {
     }
 
     async fn see_managed(&self, id: &ConnectionId, managed: bool) -> Result<Option<bool>> {
-        let mut transaction = self.write().await?;
+        let mut transaction = self.write(&[]).await?;
         let before: Option<Option<bool>> =
             sqlx::query_scalar("SELECT managed FROM connections WHERE tenant = ? AND name = ?")
                 .bind(&id.tenant)
@@ -92,7 +93,7 @@ impl LeaseStore for SqliteStore {
         longest_request: Duration,
     ) -> Result<LeaseAnswer> {
         let key = directory.lease_key();
-        let mut transaction = self.write().await?;
+        let mut transaction = self.write(&[]).await?;
         // Read with the lock in hand: waiting for it can take longer than a lease lives.
         let now = self.now();
         let row = sqlx::query("SELECT token, holder, free_at FROM leases WHERE key = ?")
@@ -133,7 +134,7 @@ impl LeaseStore for SqliteStore {
     }
 
     async fn renew_lease(&self, lease: &Lease, life: Duration, longest_request: Duration) -> Result<Lease> {
-        let mut transaction = self.write().await?;
+        let mut transaction = self.write(&[]).await?;
         let now = self.now();
         let expires_at = now + life.num_milliseconds();
         let renewed = sqlx::query(

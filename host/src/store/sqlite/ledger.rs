@@ -6,8 +6,9 @@ use async_trait::async_trait;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
-use super::{SqliteStore, at_most, from_word, optional_time, signed, time, unsigned, word};
+use super::SqliteStore;
 use crate::ledger::{Binding, Effect, Intent, Membership, OpenIntent, Outcome, Settlement};
+use crate::store::values::{at_most, from_word, optional_time, signed, time, unsigned, word};
 use crate::store::{
     DETAILS_BYTES, DirectoryKey, Lease, LedgerStore, OutcomeQuery, OutcomeRecord, PAGE, Page, Result,
     StoreError,
@@ -70,7 +71,7 @@ impl LedgerStore for SqliteStore {
         if intents.is_empty() {
             return Ok(Vec::new());
         }
-        let mut transaction = self.write().await?;
+        let mut transaction = self.write(&[]).await?;
         // Read with the lock in hand: waiting for it can take longer than a lease lives.
         let now = self.now();
         let held: Option<i64> =
@@ -93,7 +94,7 @@ impl LedgerStore for SqliteStore {
                 .await?;
         let first = unsigned(last)? + 1 - intents.len() as u64;
         let mut insert = QueryBuilder::<Sqlite>::new(
-            "INSERT INTO intents (id, directory, run, group_id, operation, intended_at) ",
+            "INSERT INTO intents (id, directory, run, group_id, operation, kind, intended_at) ",
         );
         insert.push_values(intents.iter().zip(first..), |mut row, (intent, id)| {
             row.push_bind(signed(id))
@@ -101,6 +102,7 @@ impl LedgerStore for SqliteStore {
                 .push_bind(run)
                 .push_bind(&intent.group)
                 .push_bind(&intent.operation)
+                .push_bind(kind(&intent.operation))
                 .push_bind(now);
         });
         insert
@@ -122,7 +124,7 @@ impl LedgerStore for SqliteStore {
             return Err(StoreError::NotOpen(twice.intent));
         }
         let now = self.now();
-        let mut transaction = self.write().await?;
+        let mut transaction = self.write(&[]).await?;
         let mut update = QueryBuilder::<Sqlite>::new(
             "UPDATE intents SET settlement = new.column2, status = new.column3, reason = new.column4, \
              request_id = new.column5, settled_at = ",
@@ -154,7 +156,7 @@ impl LedgerStore for SqliteStore {
 
     async fn amend(&self, directory: &DirectoryKey, effects: &[Effect]) -> Result<()> {
         at_most("effects in one call", effects.len(), PAGE)?;
-        let mut transaction = self.write().await?;
+        let mut transaction = self.write(&[]).await?;
         apply_effects(&mut transaction, directory, &effects.iter().collect::<Vec<_>>()).await?;
         Ok(transaction.commit().await?)
     }
@@ -362,6 +364,16 @@ async fn apply_effects(
         delete.push(")").build().execute(&mut *connection).await?;
     }
     Ok(())
+}
+
+/// An operation's kind, by which changes are counted; none where the plugin's text is no operation, which the gate
+/// would let nothing out for.
+fn kind(operation: &str) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Kind {
+        r#do: String,
+    }
+    serde_json::from_str(operation).ok().map(|kind: Kind| kind.r#do)
 }
 
 /// Cuts a list that was read one longer than a page.

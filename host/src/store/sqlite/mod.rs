@@ -8,13 +8,13 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
 };
-use sqlx::{Sqlite, Transaction};
+use sqlx::{Sqlite, SqliteConnection, Transaction};
 
+use super::locks::Lock;
 use super::records::{Clock, system_clock};
 use super::{Result, StoreError};
 
@@ -23,9 +23,17 @@ mod ledger;
 mod plans;
 mod release;
 mod runs;
+#[path = "../sql/mod.rs"]
+mod sql;
 mod state;
 
-static MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations");
+// What the shared statements know the database by.
+type Db = Sqlite;
+type DbConnection = SqliteConnection;
+type DbRow = SqliteRow;
+type SqlStore = SqliteStore;
+
+static MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations/sqlite");
 
 /// How long a write waits for another process's.
 const BUSY: Duration = Duration::from_secs(15);
@@ -105,8 +113,8 @@ impl SqliteStore {
         self.writer.close().await;
     }
 
-    /// Begins a write with the lock in hand.
-    async fn write(&self) -> Result<Transaction<'static, Sqlite>> {
+    /// Begins a write with the lock in hand: there is one, whatever is named.
+    async fn write(&self, _: &[Lock<'_>]) -> Result<Transaction<'static, Sqlite>> {
         Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
     }
 
@@ -138,48 +146,12 @@ fn create_private(path: &Path) -> std::io::Result<()> {
     options.open(path).map(drop)
 }
 
-fn time(millis: i64) -> Result<DateTime<Utc>> {
-    DateTime::from_timestamp_millis(millis).ok_or_else(|| StoreError::Damaged(format!("{millis} is no time")))
-}
-
-fn optional_time(millis: Option<i64>) -> Result<Option<DateTime<Utc>>> {
-    millis.map(time).transpose()
-}
-
-/// SQLite's integers are signed. What we count starts at zero and never reaches the other half.
-fn signed(value: u64) -> i64 {
-    i64::try_from(value).unwrap_or(i64::MAX)
-}
-
-fn unsigned(value: i64) -> Result<u64> {
-    u64::try_from(value).map_err(|_| StoreError::Damaged(format!("{value} is below zero")))
-}
-
-fn at_most(what: &'static str, given: usize, limit: usize) -> Result<()> {
-    if given > limit {
-        return Err(StoreError::TooMuch { what, given, limit });
-    }
-    Ok(())
-}
-
-/// The database's word for a value that serde knows by name (kebab-case or lower-case enums).
-fn word<T: serde::Serialize>(value: &T) -> Result<String> {
-    match serde_json::to_value(value) {
-        Ok(serde_json::Value::String(word)) => Ok(word),
-        other => Err(StoreError::Damaged(format!("no word for {other:?}"))),
-    }
-}
-
-fn from_word<T: serde::de::DeserializeOwned>(word: String) -> Result<T> {
-    serde_json::from_value(serde_json::Value::String(word))
-        .map_err(|error| StoreError::Damaged(error.to_string()))
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::store::service::AuditStore;
     use crate::store::{Store, suite};
 
     #[tokio::test]
@@ -244,6 +216,42 @@ mod tests {
         let error = SqliteStore::open(&path).await.unwrap_err();
         assert!(matches!(error, StoreError::Open { .. }), "{error}");
         assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+    }
+
+    #[tokio::test]
+    async fn an_audit_log_that_was_tampered_with_shows_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&folder.path().join("store.db")).await.unwrap();
+        suite::audit_entries(&store, 4).await;
+        for refused in [
+            "UPDATE audit SET action = 'nothing' WHERE sequence = 2",
+            "DELETE FROM audit WHERE sequence = 4",
+        ] {
+            let error = sqlx::query(refused).execute(&store.writer).await.unwrap_err();
+            assert!(error.to_string().contains("only ever added to"), "{error}");
+        }
+        assert_eq!(store.verify_audit().await.unwrap(), None);
+        // Whoever holds the file can take the triggers away: the chain still tells.
+        for (tampering, first) in [
+            ("DELETE FROM audit WHERE sequence = 4", 4),
+            ("UPDATE audit SET action = 'nothing' WHERE sequence = 3", 3),
+            (
+                "UPDATE audit SET entry = replace(entry, 'Alice', 'Mallory') WHERE sequence = 2",
+                2,
+            ),
+            ("DELETE FROM audit WHERE sequence = 1", 1),
+        ] {
+            sqlx::query("DROP TRIGGER IF EXISTS audit_stays")
+                .execute(&store.writer)
+                .await
+                .unwrap();
+            sqlx::query("DROP TRIGGER IF EXISTS audit_is_kept")
+                .execute(&store.writer)
+                .await
+                .unwrap();
+            sqlx::query(tampering).execute(&store.writer).await.unwrap();
+            assert_eq!(store.verify_audit().await.unwrap(), Some(first), "{tampering}");
+        }
     }
 
     #[tokio::test]

@@ -6,8 +6,9 @@ use groupcast_guest::plan::part::{Part, root_hash, sha256_hex};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
+use super::SqliteStore;
 use super::ledger::missing_run;
-use super::{SqliteStore, optional_time, signed, time, unsigned};
+use crate::store::values::{optional_time, signed, time, unsigned};
 use crate::store::{
     ConnectionId, DirectoryKey, NewPlan, PAGE, PART_BYTES, PLAN_DAYS, PartRecord, Parts, PlanQuery,
     PlanRecord, PlanStatus, PlanStore, Result, StoreError,
@@ -16,7 +17,7 @@ use crate::store::{
 #[async_trait]
 impl PlanStore for SqliteStore {
     async fn stage_parts(&self, run: &str, first: u64, parts: &[Vec<u8>]) -> Result<()> {
-        let mut transaction = self.write().await?;
+        let mut transaction = self.write(&[]).await?;
         let mut last: Option<String> =
             sqlx::query_scalar("SELECT max(group_id) FROM staged_parts WHERE run = ?")
                 .bind(run)
@@ -53,7 +54,7 @@ impl PlanStore for SqliteStore {
     }
 
     async fn drop_staged(&self, run: &str) -> Result<()> {
-        let mut transaction = self.write().await?;
+        let mut transaction = self.write(&[]).await?;
         sqlx::query("DELETE FROM staged_parts WHERE run = ?")
             .bind(run)
             .execute(&mut *transaction)
@@ -63,7 +64,7 @@ impl PlanStore for SqliteStore {
     }
 
     async fn seal_plan(&self, plan: &NewPlan) -> Result<PlanRecord> {
-        let mut transaction = self.write().await?;
+        let mut transaction = self.write(&[]).await?;
         let now = self.now();
         let rows = sqlx::query("SELECT position, sha256 FROM staged_parts WHERE run = ? ORDER BY position")
             .bind(&plan.run)
@@ -183,7 +184,7 @@ impl PlanStore for SqliteStore {
         parts: &Parts,
         approver: &str,
     ) -> Result<PlanRecord> {
-        let mut transaction = self.write().await?;
+        let mut transaction = self.write(&[]).await?;
         let now = self.now();
         usable(&required(&mut transaction, directory, hash, now).await?)?;
         let mut update = QueryBuilder::<Sqlite>::new("UPDATE plan_parts SET approved_at = ");
@@ -234,7 +235,7 @@ impl PlanStore for SqliteStore {
     }
 
     async fn mark_applied(&self, directory: &DirectoryKey, hash: &str, run: &str) -> Result<()> {
-        let mut transaction = self.write().await?;
+        let mut transaction = self.write(&[]).await?;
         let record = required(&mut transaction, directory, hash, self.now()).await?;
         if matches!(record.status, PlanStatus::Applied { .. }) {
             return Err(StoreError::PlanApplied(hash.to_owned()));
@@ -250,7 +251,7 @@ impl PlanStore for SqliteStore {
     }
 
     async fn forget_expired(&self, longer_than: Duration) -> Result<u64> {
-        let mut transaction = self.write().await?;
+        let mut transaction = self.write(&[]).await?;
         let forgotten = sqlx::query("DELETE FROM plans WHERE expires_at <= ?")
             .bind(self.now() - longer_than.num_milliseconds())
             .execute(&mut *transaction)

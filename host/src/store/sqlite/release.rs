@@ -2,9 +2,10 @@
 
 use groupcast_guest::plan::part::{Part, root_hash, sha256_hex};
 
+use super::SqliteStore;
 use super::plans::{all_parts, at_part, bytes_of, find, keep_bytes, required, usable};
-use super::{SqliteStore, signed};
 use crate::store::released::release;
+use crate::store::values::signed;
 use crate::store::{DirectoryKey, PlanRecord, Result, StoreError};
 
 impl SqliteStore {
@@ -14,7 +15,7 @@ impl SqliteStore {
         hash: &str,
         groups: &[String],
     ) -> Result<PlanRecord> {
-        let mut transaction = self.write().await?;
+        let mut transaction = self.write(&[]).await?;
         let now = self.now();
         let old = required(&mut transaction, directory, hash, now).await?;
         usable(&old)?;

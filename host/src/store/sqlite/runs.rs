@@ -4,7 +4,8 @@ use async_trait::async_trait;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, Sqlite};
 
-use super::{SqliteStore, from_word, optional_time, time, word};
+use super::SqliteStore;
+use crate::store::values::{from_word, optional_time, time, word};
 use crate::store::{ConnectionId, NewRun, PAGE, Result, RunEnd, RunQuery, RunRecord, RunStore, StoreError};
 
 #[async_trait]

@@ -3,7 +3,8 @@
 use async_trait::async_trait;
 use sqlx::Row;
 
-use super::{SqliteStore, at_most, signed, unsigned};
+use super::SqliteStore;
+use crate::store::values::{at_most, signed, unsigned};
 use crate::store::{DirectoryKey, Result, STATE_KEY_BYTES, STATE_VALUE_BYTES, StateEntry, StateStore};
 
 #[async_trait]

@@ -7,9 +7,15 @@ use chrono::{DateTime, Duration, Utc};
 
 use super::*;
 
+mod audit;
+mod history;
+mod identity;
+mod jobs;
 mod ledger;
 mod plans;
 mod runs;
+mod sealed;
+mod tenancy;
 
 /// A clock that stands until it is set forward.
 #[derive(Clone)]
@@ -68,6 +74,27 @@ pub async fn all(make: impl AsyncFn(Clock) -> Arc<dyn Store>) {
         plans::expired_plans_are_forgotten_with_their_bytes,
         runs::r44_a_new_connection_is_plan_only,
         runs::r38_switching_management_on_again_asks_for_approval,
+        tenancy::a_change_says_which_version_it_saw,
+        tenancy::a_directory_belongs_to_a_tenant_that_exists,
+        tenancy::tenants_and_directories_come_ascending_and_in_pages,
+        tenancy::the_tenancys_version_grows_with_each_change_and_with_nothing_else,
+        tenancy::r44_what_a_tenant_had_goes_with_it_and_its_next_namesake_is_plan_only,
+        tenancy::a_tenant_sees_its_own_plugins_only,
+        tenancy::a_due_run_is_taken_once_and_never_again,
+        tenancy::a_pause_outlives_the_run_that_went_on_meanwhile,
+        identity::a_token_is_found_by_its_hash_and_revoked_once,
+        identity::a_tokens_last_use_is_kept_to_a_minute,
+        identity::a_subject_has_one_role_a_tenant,
+        identity::a_session_ends_when_it_expires,
+        audit::entries_are_numbered_without_gaps_and_chained,
+        audit::entries_are_found_by_tenant_action_and_subject,
+        audit::many_writers_leave_one_chain,
+        jobs::a_job_is_unfinished_until_it_has_ended,
+        jobs::a_repeated_request_gets_the_first_ones_answer,
+        sealed::a_key_takes_the_place_of_the_one_that_was_seen,
+        sealed::a_secret_takes_the_place_of_the_one_that_was_seen,
+        history::one_sample_an_hour_is_kept_and_a_thousand_are_shown,
+        history::changes_are_counted_by_day_and_kind,
     );
 }
 
@@ -96,6 +123,30 @@ fn intent(number: usize) -> Intent {
     Intent {
         group: format!("g{:05}", number / 100),
         operation: format!("{{\"do\":\"add-member\",\"principal\":\"p{number}\"}}"),
+    }
+}
+
+/// So many entries in the audit log.
+pub async fn audit_entries(store: &dyn Store, count: usize) {
+    for _ in 0..count {
+        store.append_audit(&entry("something.done")).await.unwrap();
+    }
+}
+
+/// An entry of the audit log with this action.
+fn entry(action: &str) -> service::NewAuditEntry {
+    service::NewAuditEntry {
+        actor: service::Actor {
+            subject: "email:alice@example.com".to_owned(),
+            name: "Alice".to_owned(),
+            address: Some("192.0.2.7".to_owned()),
+        },
+        tenant: None,
+        action: action.to_owned(),
+        subject: "something".to_owned(),
+        before: None,
+        after: Some(serde_json::json!({"b": 1, "a": "x"})),
+        request: Some("req-1".to_owned()),
     }
 }
 

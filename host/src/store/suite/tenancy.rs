@@ -1,0 +1,374 @@
+//! The suite's tests of tenants, directories, plugins and what the scheduler remembers.
+
+use super::*;
+use crate::store::service::*;
+
+pub(super) fn tenant(name: &str) -> TenantRecord {
+    TenantRecord {
+        name: name.to_owned(),
+        title: format!("{name} Ltd."),
+        jumpcloud: serde_json::json!({"org_id": name, "api_key": {"stored": "jumpcloud"}}),
+        plugin: None,
+        enabled: true,
+        version: 0,
+        created_at: DateTime::UNIX_EPOCH,
+        updated_at: DateTime::UNIX_EPOCH,
+    }
+}
+
+pub(super) fn a_directory(tenant: &str, name: &str) -> DirectoryRecord {
+    DirectoryRecord {
+        id: ConnectionId::new(tenant, name),
+        vendor: DirectoryVendor::Entra,
+        section: serde_json::json!({"tenant_id": "t", "managed": true}),
+        version: 0,
+        created_at: DateTime::UNIX_EPOCH,
+        updated_at: DateTime::UNIX_EPOCH,
+    }
+}
+
+pub(super) async fn a_change_says_which_version_it_saw(store: Arc<dyn Store>, hands: Hands) {
+    let made = store
+        .put_tenant(&tenant("acme"), None, &entry("tenant.made"))
+        .await
+        .unwrap();
+    assert_eq!(made, Changed::Made(1));
+    let born = hands.now();
+    hands.forward(Duration::seconds(5));
+    let mut record = store.tenant("acme").await.unwrap().unwrap();
+    assert_eq!(
+        (record.version, record.created_at, record.updated_at),
+        (1, born, born)
+    );
+    record.title = "Acme Inc.".to_owned();
+    record.enabled = false;
+    record.plugin = Some("ab".repeat(32));
+    let changed = store.put_tenant(&record, Some(1), &entry("tenant.changed")).await;
+    assert_eq!(changed.unwrap(), Changed::Made(2));
+    // Whoever saw the first version, or none, changes nothing, and leaves no entry.
+    for stale in [None, Some(1), Some(3)] {
+        let refused = store
+            .put_tenant(&tenant("acme"), stale, &entry("tenant.changed"))
+            .await
+            .unwrap();
+        assert_eq!(refused, Changed::Conflict { current: Some(2) });
+    }
+    let refused = store.put_tenant(&tenant("gone"), Some(1), &entry("x")).await;
+    assert_eq!(refused.unwrap(), Changed::Conflict { current: None });
+    let refused = store.remove_tenant("acme", 1, &entry("x")).await.unwrap();
+    assert_eq!(refused, Changed::Conflict { current: Some(2) });
+    let kept = store.tenant("acme").await.unwrap().unwrap();
+    assert_eq!(
+        kept,
+        TenantRecord {
+            version: 2,
+            created_at: born,
+            updated_at: hands.now(),
+            ..record
+        }
+    );
+    let actions = store.audit(&AuditQuery::default()).await.unwrap();
+    let actions: Vec<_> = actions.into_iter().map(|entry| entry.entry.action).collect();
+    assert_eq!(actions, ["tenant.changed", "tenant.made"]);
+}
+
+pub(super) async fn a_directory_belongs_to_a_tenant_that_exists(store: Arc<dyn Store>, _: Hands) {
+    let orphan = store
+        .put_directory(&a_directory("acme", "entra"), None, &entry("x"))
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(&orphan, StoreError::NoTenant(name) if name == "acme"),
+        "{orphan}"
+    );
+    assert_eq!(store.audit(&AuditQuery::default()).await.unwrap(), []);
+    store
+        .put_tenant(&tenant("acme"), None, &entry("tenant.made"))
+        .await
+        .unwrap();
+    let mut record = a_directory("acme", "entra");
+    for version in 1..=3 {
+        let expected = (version > 1).then_some(version - 1);
+        let changed = store
+            .put_directory(&record, expected, &entry("directory.changed"))
+            .await;
+        assert_eq!(changed.unwrap(), Changed::Made(version));
+        record.section = serde_json::json!({"version": version});
+    }
+    let stale = store.put_directory(&record, Some(1), &entry("x")).await.unwrap();
+    assert_eq!(stale, Changed::Conflict { current: Some(3) });
+    let kept = store.directory(&record.id).await.unwrap().unwrap();
+    assert_eq!(
+        (kept.version, kept.section),
+        (3, serde_json::json!({"version": 2}))
+    );
+    let stale = store.remove_directory(&record.id, 2, &entry("x")).await.unwrap();
+    assert_eq!(stale, Changed::Conflict { current: Some(3) });
+    store
+        .remove_directory(&record.id, 3, &entry("directory.removed"))
+        .await
+        .unwrap();
+    assert_eq!(store.directory(&record.id).await.unwrap(), None);
+}
+
+pub(super) async fn tenants_and_directories_come_ascending_and_in_pages(store: Arc<dyn Store>, _: Hands) {
+    for name in ["zeta", "a-b", "ab", "beta"] {
+        store
+            .put_tenant(&tenant(name), None, &entry("tenant.made"))
+            .await
+            .unwrap();
+        for directory in ["google", "entra", "entra-2"] {
+            store
+                .put_directory(&a_directory(name, directory), None, &entry("d"))
+                .await
+                .unwrap();
+        }
+    }
+    let names = |page: &Page<TenantRecord>| page.items.iter().map(|t| t.name.clone()).collect::<Vec<_>>();
+    let first = store.tenants(None, 3).await.unwrap();
+    // By code point: `-` comes before letters, in every database and under every locale.
+    assert_eq!(names(&first), ["a-b", "ab", "beta"]);
+    let second = store.tenants(first.next.as_deref(), 3).await.unwrap();
+    assert_eq!((names(&second), second.next), (vec!["zeta".to_owned()], None));
+    assert_eq!(store.tenants(None, 4).await.unwrap().next, None);
+    let ids: Vec<String> = store
+        .directories(None)
+        .await
+        .unwrap()
+        .iter()
+        .map(|directory| directory.id.to_string())
+        .collect();
+    assert_eq!(
+        ids[..4],
+        ["a-b/entra", "a-b/entra-2", "a-b/google", "ab/entra"].map(str::to_owned)
+    );
+    assert_eq!(ids.len(), 12);
+    assert_eq!(store.directories(Some("ab")).await.unwrap().len(), 3);
+    assert_eq!(store.directories(Some("none")).await.unwrap(), []);
+}
+
+pub(super) async fn the_tenancys_version_grows_with_each_change_and_with_nothing_else(
+    store: Arc<dyn Store>,
+    _: Hands,
+) {
+    let mut before = store.tenancy_version().await.unwrap();
+    let mut grew = async || {
+        let now = store.tenancy_version().await.unwrap();
+        std::mem::replace(&mut before, now) < now
+    };
+    let id = ConnectionId::new("acme", "entra");
+    assert!(!grew().await);
+    store
+        .put_tenant(&tenant("acme"), None, &entry("t"))
+        .await
+        .unwrap();
+    assert!(grew().await);
+    store
+        .put_directory(&a_directory("acme", "entra"), None, &entry("d"))
+        .await
+        .unwrap();
+    assert!(grew().await);
+    store
+        .put_directory(&a_directory("acme", "entra"), None, &entry("conflict"))
+        .await
+        .unwrap();
+    store
+        .put_run_state(&id, &RunState::default(), None)
+        .await
+        .unwrap();
+    store.append_audit(&entry("signed-in")).await.unwrap();
+    assert!(!grew().await);
+    store.remove_directory(&id, 1, &entry("d")).await.unwrap();
+    assert!(grew().await);
+    store.remove_tenant("acme", 1, &entry("t")).await.unwrap();
+    assert!(grew().await);
+}
+
+pub(super) async fn r44_what_a_tenant_had_goes_with_it_and_its_next_namesake_is_plan_only(
+    store: Arc<dyn Store>,
+    hands: Hands,
+) {
+    let id = ConnectionId::new("acme", "entra");
+    for name in ["acme", "beta"] {
+        store.put_tenant(&tenant(name), None, &entry("t")).await.unwrap();
+        store
+            .put_directory(&a_directory(name, "entra"), None, &entry("d"))
+            .await
+            .unwrap();
+        store
+            .put_token(&super::identity::token(name, Some(name)), &entry("k"))
+            .await
+            .unwrap();
+        store
+            .put_grant(
+                &super::identity::grant("email:a@example.com", Some(name)),
+                &entry("g"),
+            )
+            .await
+            .unwrap();
+        let secret = super::sealed::secret(Some(name), "api-key");
+        store
+            .put_sealed_key(&super::sealed::key(Some(name), 1), None)
+            .await
+            .unwrap();
+        store.put_sealed_secret(&secret, None, None).await.unwrap();
+        store
+            .set_mode(&ConnectionId::new(name, "entra"), Mode::Active)
+            .await
+            .unwrap();
+        store
+            .claim_due(&ConnectionId::new(name, "entra"), hands.now())
+            .await
+            .unwrap();
+        store
+            .put_plugin(&plugin(Some(name), "00"), &entry("p"))
+            .await
+            .unwrap();
+    }
+    store
+        .remove_tenant("acme", 1, &entry("tenant.removed"))
+        .await
+        .unwrap();
+    let mut left = Vec::new();
+    for name in ["acme", "beta"] {
+        left.push((
+            store.tenant(name).await.unwrap().is_some(),
+            store.directories(Some(name)).await.unwrap().len(),
+            store.tokens(Some(name)).await.unwrap().len(),
+            store.grants(Some(name)).await.unwrap().len(),
+            store.sealed_secrets(Some(name)).await.unwrap().len(),
+            store.sealed_key(Some(name)).await.unwrap().is_some(),
+            store.plugins(Some(name)).await.unwrap().len(),
+        ));
+    }
+    assert_eq!(left, [(false, 0, 0, 0, 0, false, 0), (true, 1, 1, 1, 1, true, 1)]);
+    assert_eq!(store.run_states().await.unwrap().len(), 1);
+    assert_eq!(store.connection(&id).await.unwrap().mode, Mode::PlanOnly);
+
+    let id = ConnectionId::new("beta", "entra");
+    assert_eq!(store.connection(&id).await.unwrap().mode, Mode::Active);
+    store.remove_directory(&id, 1, &entry("d")).await.unwrap();
+    assert_eq!(store.connection(&id).await.unwrap().mode, Mode::PlanOnly);
+    assert_eq!(store.run_states().await.unwrap(), []);
+}
+
+fn plugin(tenant: Option<&str>, digest: &str) -> PluginRecord {
+    PluginRecord {
+        tenant: tenant.map(str::to_owned),
+        digest: digest.repeat(32),
+        origin: "registry.example.com/plugin:1".to_owned(),
+        name: "plugin 1.0".to_owned(),
+        size: 123_456,
+        granted: serde_json::json!([{"host": "graph.microsoft.com"}]),
+        added_at: DateTime::from_timestamp_millis(1_790_000_000_123).unwrap(),
+    }
+}
+
+pub(super) async fn a_tenant_sees_its_own_plugins_only(store: Arc<dyn Store>, _: Hands) {
+    for (tenant, digest) in [
+        (None, "aa"),
+        (Some("acme"), "bb"),
+        (Some("acme"), "ab"),
+        (Some("beta"), "cc"),
+    ] {
+        store
+            .put_plugin(&plugin(tenant, digest), &entry("plugin.added"))
+            .await
+            .unwrap();
+    }
+    let mut again = plugin(Some("acme"), "bb");
+    again.granted = serde_json::json!([]);
+    store.put_plugin(&again, &entry("plugin.changed")).await.unwrap();
+    assert_eq!(
+        store.plugins(Some("acme")).await.unwrap(),
+        [plugin(Some("acme"), "ab"), again]
+    );
+    assert_eq!(store.plugins(None).await.unwrap(), [plugin(None, "aa")]);
+    let digest = "aa".repeat(32);
+    assert!(
+        !store
+            .remove_plugin(Some("acme"), &digest, &entry("x"))
+            .await
+            .unwrap()
+    );
+    assert!(
+        store
+            .remove_plugin(None, &digest, &entry("plugin.removed"))
+            .await
+            .unwrap()
+    );
+    assert_eq!(store.plugins(None).await.unwrap(), []);
+    assert_eq!(store.audit(&AuditQuery::default()).await.unwrap().len(), 6);
+}
+
+pub(super) async fn a_due_run_is_taken_once_and_never_again(store: Arc<dyn Store>, hands: Hands) {
+    let id = ConnectionId::new("acme", "entra");
+    assert_eq!(store.run_state(&id).await.unwrap(), RunState::default());
+    let due = hands.now();
+    let hosts = (0..16).map(|_| {
+        let (store, id) = (Arc::clone(&store), id.clone());
+        tokio::spawn(async move { store.claim_due(&id, due).await.unwrap() })
+    });
+    let took = futures_util::future::join_all(hosts).await;
+    assert_eq!(took.iter().filter(|took| *took.as_ref().unwrap()).count(), 1);
+    assert!(!store.claim_due(&id, due - Duration::minutes(5)).await.unwrap());
+    let next = due + Duration::minutes(5);
+    assert!(store.claim_due(&id, next).await.unwrap());
+    assert_eq!(store.run_state(&id).await.unwrap().last_due, Some(next));
+    // A scheduler that read before the claim writes what it read: the run is not due again for that.
+    let stale = RunState {
+        failures: 1,
+        last_due: Some(due),
+        ..RunState::default()
+    };
+    store.put_run_state(&id, &stale, None).await.unwrap();
+    let kept = store.run_state(&id).await.unwrap();
+    assert_eq!((kept.failures, kept.last_due), (1, Some(next)));
+}
+
+pub(super) async fn a_pause_outlives_the_run_that_went_on_meanwhile(store: Arc<dyn Store>, hands: Hands) {
+    let id = ConnectionId::new("acme", "entra");
+    let before = store.run_state(&id).await.unwrap();
+    let paused = RunState {
+        paused: Some(Pause {
+            by: "email:alice@example.com".to_owned(),
+            at: hands.now(),
+            reason: "migration".to_owned(),
+        }),
+        ..before.clone()
+    };
+    store
+        .put_run_state(&id, &paused, Some(&entry("directory.paused")))
+        .await
+        .unwrap();
+    let ended = RunState {
+        failures: 3,
+        not_before: Some(hands.now() + Duration::minutes(4)),
+        quarantine: Some(Quarantine {
+            at: hands.now(),
+            reason: "the key is refused".to_owned(),
+            way_out: "set a new one".to_owned(),
+        }),
+        last_message: Some("failed".to_owned()),
+        ..before
+    };
+    store.put_run_state(&id, &ended, None).await.unwrap();
+    let kept = store.run_state(&id).await.unwrap();
+    assert_eq!(
+        kept,
+        RunState {
+            paused: paused.paused,
+            ..ended.clone()
+        }
+    );
+    store
+        .put_run_state(&id, &RunState::default(), Some(&entry("directory.resumed")))
+        .await
+        .unwrap();
+    assert_eq!(
+        store.run_states().await.unwrap(),
+        [(id.clone(), RunState::default())]
+    );
+    let entries = store.audit(&AuditQuery::default()).await.unwrap();
+    assert_eq!(entries.len(), 2);
+}
