@@ -21,7 +21,9 @@ pub use history::{ChangeCount, MembershipSample, NewSample};
 pub use identity::{GrantRecord, Role, SessionRecord, TokenRecord};
 pub use jobs::{JobRecord, JobState, Trigger, Work};
 pub use sealed::{SealedKey, SealedSecret, SecretName};
-pub use tenancy::{DirectoryRecord, DirectoryVendor, PluginRecord, RunState, TenantRecord};
+pub use tenancy::{
+    DirectoryRecord, DirectoryVendor, Pause, PluginRecord, Quarantine, RunState, TenantRecord,
+};
 
 /// A record's number of changes: each change of a record makes it one greater, from 1. Whoever changes a record says
 /// which version they saw, so that nobody overwrites what they never saw.
