@@ -23,6 +23,7 @@ pub(super) fn check(source: &Source<'_>, places: &Places<'_>, file: File) -> Res
         source,
         places,
         folder: source.path.parent().unwrap_or(Path::new("")).to_path_buf(),
+        is_service: file.service.is_some(),
         problems: Vec::new(),
     };
     let config = check.file(file);
@@ -44,6 +45,8 @@ struct Check<'a> {
     source: &'a Source<'a>,
     places: &'a Places<'a>,
     folder: PathBuf,
+    /// With a service, directories can be added later.
+    is_service: bool,
     problems: Vec<Problem>,
 }
 
@@ -117,7 +120,7 @@ impl Check<'_> {
         }
         self.host_sections(&file);
         // A service may have all its tenants in the store.
-        if alone || file.tenant.is_empty() && file.service.is_none() {
+        if alone || file.tenant.is_empty() && !self.is_service {
             tenants.extend(self.tenant(ONLY_TENANT, &[], file.jumpcloud, file.google, file.entra));
         }
         for (name, section) in file.tenant {
@@ -251,7 +254,7 @@ impl Check<'_> {
                 None
             }
         };
-        if google.items.is_empty() && entra.items.is_empty() {
+        if google.items.is_empty() && entra.items.is_empty() && !self.is_service {
             let help = "add a [google] or an [entra] section";
             self.refuse(
                 place,

@@ -2,3 +2,153 @@
 //!
 //! [`Service`] stands over the store, the runs and the schedule. Each of its methods takes the [`Principal`] that asks
 //! and refuses what that one may not do; each change is in the audit log. What may not enter: HTTP, HTML, SQL.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use chrono::{DateTime, Utc};
+
+use crate::config::Config;
+use crate::run::Groupcast;
+use crate::schedule::Engine;
+use crate::store::service::{NewAuditEntry, Role};
+use crate::store::{ConnectionId, Store};
+
+mod catalogue;
+mod declared;
+mod directories;
+mod error;
+mod events;
+mod groups;
+mod keys;
+mod loading;
+mod people;
+mod plans;
+mod preflight;
+mod principal;
+mod records;
+mod tenants;
+mod watching;
+mod work;
+
+pub use catalogue::{BoundBy, Catalogue, CatalogueGroup};
+pub use directories::{Declared, DirectoryView, NewDirectory};
+pub use error::{Invalid, Result, ServiceError};
+pub use events::{EventFilter, EventHub, EventKind, ServiceEvent, Subscription, Watched};
+pub use groups::{GroupChange, GroupQuery, GroupView, Only};
+pub use keys::SecretView;
+pub use people::NewToken;
+pub use plans::{PartView, PlanView};
+pub use preflight::Preflight;
+pub use principal::{Principal, Scope};
+pub use tenants::{NewTenant, TenantChange, TenantView};
+pub use work::RunView;
+
+/// What a page of a list holds at most.
+pub const PAGE: u32 = 200;
+
+/// Everything that can be done.
+pub struct Service {
+    /// The host's own configuration, and the tenants that it declares.
+    config: Config,
+    store: Arc<dyn Store>,
+    groupcast: Arc<Groupcast>,
+    engine: Arc<dyn Engine>,
+    events: Arc<EventHub>,
+    catalogues: catalogue::Kept,
+    /// What was taken up from the store, and why a stored tenant could not be.
+    loaded: tokio::sync::Mutex<loading::Loaded>,
+    unusable: RwLock<BTreeMap<ConnectionId, String>>,
+}
+
+impl Service {
+    /// A service over what is open already. Nothing is loaded yet: see [`Self::load`].
+    pub fn new(
+        config: Config,
+        groupcast: Arc<Groupcast>,
+        engine: Arc<dyn Engine>,
+        events: Arc<EventHub>,
+    ) -> Self {
+        Self {
+            config,
+            store: Arc::clone(groupcast.store()),
+            groupcast,
+            engine,
+            events,
+            catalogues: catalogue::Kept::default(),
+            loaded: tokio::sync::Mutex::default(),
+            unusable: RwLock::default(),
+        }
+    }
+
+    /// The host's configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The store: for what is no tenant's (health, backup).
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// The runs.
+    pub fn groupcast(&self) -> &Arc<Groupcast> {
+        &self.groupcast
+    }
+
+    fn now(&self) -> DateTime<Utc> {
+        Utc::now()
+    }
+
+    /// Refuses whoever may not. Who sees nothing of a tenant is told that there is none.
+    fn require(&self, who: &Principal, tenant: Option<&str>, need: Role) -> Result<()> {
+        if who.may(tenant, need) {
+            return Ok(());
+        }
+        match tenant {
+            Some(name) if who.role(tenant).is_none() => Err(ServiceError::not_found("tenant", name)),
+            _ => Err(ServiceError::Forbidden { need }),
+        }
+    }
+
+    /// The same for something of a tenant: who sees nothing of the tenant is told that there is no such thing.
+    fn require_of(
+        &self,
+        who: &Principal,
+        tenant: &str,
+        need: Role,
+        what: &'static str,
+        name: &str,
+    ) -> Result<()> {
+        if who.role(Some(tenant)).is_none() {
+            return Err(ServiceError::not_found(what, name));
+        }
+        self.require(who, Some(tenant), need)
+    }
+
+    /// An entry of the audit log about something of a tenant.
+    fn entry(
+        who: &Principal,
+        tenant: Option<&str>,
+        action: &str,
+        subject: impl Into<String>,
+    ) -> NewAuditEntry {
+        NewAuditEntry {
+            actor: who.actor.clone(),
+            tenant: tenant.map(str::to_owned),
+            action: action.to_owned(),
+            subject: subject.into(),
+            before: None,
+            after: None,
+            request: who.request.clone(),
+        }
+    }
+
+    fn why_unusable(&self, id: &ConnectionId) -> Option<String> {
+        self.unusable
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(id)
+            .cloned()
+    }
+}

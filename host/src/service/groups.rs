@@ -1,0 +1,457 @@
+//! Groups of a directory, as a person chooses them: which are bound, under which address, which are selected, and the
+//! state of each with its reason, from the latest plan and the ledger.
+
+use std::collections::{BTreeMap, HashMap};
+
+use groupcast_guest::plan::part::{GroupState, Part, Reason};
+use groupcast_guest::settings::{DriftPolicy, Settings};
+use serde_json::{Map, Value};
+
+use super::catalogue::BoundBy;
+use super::{CatalogueGroup, PAGE, Principal, Result, Service, ServiceError};
+use crate::ledger::Binding;
+use crate::store::service::{DirectoryVendor, Role, Version};
+use crate::store::{ConnectionId, Page, PlanQuery};
+
+/// Which groups.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Only {
+    /// All of the source.
+    #[default]
+    All,
+    /// Bound to the directory.
+    Bound,
+    /// With a target.
+    Exported,
+    /// Held, in conflict, at risk, frozen, orphaned.
+    Trouble,
+}
+
+/// Which groups, and which page.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct GroupQuery {
+    /// In name, email or address.
+    pub search: Option<String>,
+    /// Of which kind.
+    pub only: Only,
+    /// After this mark, from the page before.
+    pub after: Option<String>,
+    /// At most this many.
+    pub limit: u32,
+    /// Whether the source is read anew.
+    pub fresh: bool,
+}
+
+/// A group as it is shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupView {
+    /// JumpCloud's ID.
+    pub id: String,
+    /// Its name there.
+    pub name: String,
+    /// Its own email there.
+    pub email: Option<String>,
+    /// Who bound it to this directory; none: it is not bound.
+    pub bound: Option<BoundBy>,
+    /// The address that takes the place of its own email here (Google).
+    pub address: Option<String>,
+    /// Whether it is selected for export (Entra).
+    pub selected: bool,
+    /// Its own drift policy, where it has one (R10).
+    pub policy: Option<DriftPolicy>,
+    /// Users, nested ones included, as the latest plan read them.
+    pub users: Option<u64>,
+    /// Its state in the latest plan; none where no plan saw it.
+    pub state: Option<GroupState>,
+    /// Why, most important first.
+    pub reasons: Vec<Reason>,
+    /// The target's immutable ID.
+    pub target: Option<String>,
+    /// What the target was looked up or created by: an address, a `uniqueName`.
+    pub key: Option<String>,
+    /// Whether it still is in the source.
+    pub is_gone: bool,
+}
+
+/// A change of one group's settings; what is none stays.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct GroupChange {
+    /// Whether it is bound: from then on the list on our side counts, which begins with what JumpCloud says (R30, R32).
+    pub bound: Option<bool>,
+    /// Its Google address here; `Some(None)` is its own email again (R12, R14).
+    pub address: Option<Option<String>>,
+    /// Whether it is selected for export to Entra (R2, R29).
+    pub selected: Option<bool>,
+    /// Its drift policy; `Some(None)` is the directory's.
+    pub policy: Option<Option<DriftPolicy>>,
+}
+
+/// What the latest plan and the ledger know.
+struct Known {
+    parts: HashMap<String, Part>,
+    bindings: BTreeMap<String, Binding>,
+}
+
+impl Service {
+    /// Groups of the source with their settings and states, ascending by name.
+    ///
+    /// # Errors
+    /// Not allowed; the source cannot be read.
+    pub async fn groups(
+        &self,
+        who: &Principal,
+        id: &ConnectionId,
+        query: &GroupQuery,
+    ) -> Result<Page<GroupView>> {
+        self.require_of(who, &id.tenant, Role::Viewer, "directory", &id.to_string())?;
+        let settings = self.settings_of(id)?;
+        let catalogue = self.catalogue(id, query.fresh).await?;
+        let known = self.known(id).await?;
+        let search = query.search.as_ref().map(|text| text.trim().to_lowercase());
+        let mut views: Vec<GroupView> = catalogue
+            .groups
+            .iter()
+            .map(|group| view(group, &settings, &known))
+            .collect();
+        let there: std::collections::HashSet<&str> =
+            catalogue.groups.iter().map(|group| group.id.as_str()).collect();
+        views.extend(known.gone(&there));
+        views.sort_by(|one, other| (&one.name, &one.id).cmp(&(&other.name, &other.id)));
+        views.retain(|group| {
+            query.only.has(group) && search.as_ref().is_none_or(|search| group.mentions(search))
+        });
+        let begin = match &query.after {
+            None => 0,
+            Some(mark) => mark
+                .parse::<usize>()
+                .map_err(|_| ServiceError::invalid("after", "this is no mark of a page"))?,
+        };
+        let limit = usize::try_from(query.limit.clamp(1, PAGE)).unwrap_or(1);
+        let end = begin.saturating_add(limit);
+        Ok(Page {
+            next: (views.len() > end).then(|| end.to_string()),
+            items: views.into_iter().skip(begin).take(limit).collect(),
+        })
+    }
+
+    /// One group.
+    ///
+    /// # Errors
+    /// Not allowed; there is none.
+    pub async fn group(&self, who: &Principal, id: &ConnectionId, group: &str) -> Result<GroupView> {
+        self.require_of(who, &id.tenant, Role::Viewer, "directory", &id.to_string())?;
+        let settings = self.settings_of(id)?;
+        let catalogue = self.catalogue(id, false).await?;
+        let known = self.known(id).await?;
+        let found = catalogue.groups.iter().find(|one| one.id == group);
+        if let Some(found) = found {
+            return Ok(view(found, &settings, &known));
+        }
+        let there = catalogue.groups.iter().map(|one| one.id.as_str()).collect();
+        known
+            .gone(&there)
+            .find(|one| one.id == group)
+            .ok_or_else(|| ServiceError::not_found("group", group))
+    }
+
+    /// Changes one group's settings in a directory of the version that the caller saw.
+    ///
+    /// # Errors
+    /// Not allowed; declared in the file; another version; what comes of it is wrong.
+    pub async fn change_group(
+        &self,
+        who: &Principal,
+        id: &ConnectionId,
+        version: Version,
+        group: &str,
+        change: GroupChange,
+    ) -> Result<GroupView> {
+        self.require_of(who, &id.tenant, Role::Operator, "directory", &id.to_string())?;
+        let before = self.stored_directory(id).await?;
+        let catalogue = self.catalogue(id, false).await?;
+        let of_source = catalogue
+            .groups
+            .iter()
+            .find(|one| one.id == group)
+            .ok_or_else(|| ServiceError::not_found("group", group))?;
+        let mut section = before.section.clone();
+        let fields = section
+            .as_object_mut()
+            .ok_or_else(|| ServiceError::Internal(format!("the section of {id} is no object")))?;
+        if let Some(bound) = change.bound {
+            let associated = catalogue.groups.iter().filter(|one| one.is_bound);
+            set_member(fields, "bound", of_source, bound, || {
+                associated.map(|one| Value::from(one.id.clone())).collect()
+            });
+        }
+        if let Some(address) = change.address {
+            if before.vendor != DirectoryVendor::Google {
+                return Err(ServiceError::invalid("address", "only Google groups have an address"));
+            }
+            set_entry(fields, "addresses", of_source, address.map(Value::from));
+        }
+        if let Some(selected) = change.selected {
+            if before.vendor != DirectoryVendor::Entra {
+                return Err(ServiceError::invalid("selected", "only Entra groups are selected"));
+            }
+            if fields.get("selected").and_then(Value::as_array).is_some_and(|all| all.contains(&"*".into())) {
+                let bound = catalogue.groups.iter().filter(|one| one.is_bound);
+                let all = bound.map(|one| Value::from(one.id.clone())).collect();
+                fields.insert("selected".to_owned(), Value::Array(all));
+            }
+            set_member(fields, "selected", of_source, selected, Vec::new);
+        }
+        if let Some(policy) = change.policy {
+            let policy = policy.and_then(|policy| serde_json::to_value(policy).ok());
+            set_entry(fields, "policies", of_source, policy);
+        }
+        self.put_section(who, before, section, version, "group.changed").await?;
+        self.group(who, id, group).await
+    }
+
+    fn settings_of(&self, id: &ConnectionId) -> Result<Settings> {
+        self.groupcast.settings(id).map_err(ServiceError::from)
+    }
+
+    async fn known(&self, id: &ConnectionId) -> Result<Known> {
+        let Ok(directory) = self.groupcast.directory_key(id) else {
+            return Ok(Known {
+                parts: HashMap::new(),
+                bindings: BTreeMap::new(),
+            });
+        };
+        let mut bindings = BTreeMap::new();
+        let mut after = None;
+        loop {
+            let page = self.store.bindings(&directory, after.as_deref()).await?;
+            bindings.extend(page.items.into_iter().map(|one| (one.group.clone(), one)));
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        let mut parts = HashMap::new();
+        // A plan of what changed has parts of these groups alone: the latest part of each group counts.
+        for plan in self.latest_plans(id).await? {
+            let whole = plan.summary.get("verified_at").is_none_or(Value::is_null);
+            for record in self.store.parts(&directory, &plan.hash).await? {
+                if parts.contains_key(&record.group) {
+                    continue;
+                }
+                let bytes = self.store.part_bytes(&directory, &plan.hash, record.position).await?;
+                if let Ok(part) = Part::from_bytes(&bytes) {
+                    parts.insert(record.group, part);
+                }
+            }
+            if whole {
+                break;
+            }
+        }
+        Ok(Known { parts, bindings })
+    }
+
+    async fn latest_plans(&self, id: &ConnectionId) -> Result<Vec<crate::store::PlanRecord>> {
+        let query = PlanQuery {
+            tenant: Some(id.tenant.clone()),
+            connection: Some(id.name.clone()),
+            ..PlanQuery::default()
+        };
+        let mut plans = self.store.plans(&query).await?;
+        plans.retain(|plan| plan.summary.get("undo").is_none());
+        plans.truncate(20);
+        Ok(plans)
+    }
+}
+
+impl Known {
+    /// Groups that the ledger knows and the source no longer shows.
+    fn gone<'a>(
+        &'a self,
+        there: &'a std::collections::HashSet<&str>,
+    ) -> impl Iterator<Item = GroupView> + 'a {
+        self.bindings
+            .values()
+            .filter(|binding| !there.contains(binding.group.as_str()))
+            .map(|binding| {
+                let part = self.parts.get(&binding.group);
+                GroupView {
+                    id: binding.group.clone(),
+                    name: part.map_or_else(|| binding.key.clone(), |part| part.group.name.clone()),
+                    email: None,
+                    bound: None,
+                    address: None,
+                    selected: false,
+                    policy: None,
+                    users: None,
+                    state: part.map(|part| part.state).or(Some(GroupState::Orphaned)),
+                    reasons: part.map(|part| part.reasons.clone()).unwrap_or_default(),
+                    target: binding.target.clone(),
+                    key: Some(binding.key.clone()),
+                    is_gone: true,
+                }
+            })
+    }
+}
+
+impl Only {
+    fn has(self, group: &GroupView) -> bool {
+        match self {
+            Self::All => true,
+            Self::Bound => group.bound.is_some(),
+            Self::Exported => group.target.is_some(),
+            Self::Trouble => matches!(
+                group.state,
+                Some(
+                    GroupState::Held
+                        | GroupState::Conflict
+                        | GroupState::AtRisk
+                        | GroupState::Frozen
+                        | GroupState::Orphaned
+                )
+            ),
+        }
+    }
+}
+
+impl GroupView {
+    fn mentions(&self, text: &str) -> bool {
+        [Some(&self.name), self.email.as_ref(), self.address.as_ref(), self.key.as_ref()]
+            .into_iter()
+            .flatten()
+            .any(|one| one.to_lowercase().contains(text))
+    }
+}
+
+fn named(list: &[String], group: &CatalogueGroup) -> bool {
+    list.iter().any(|one| *one == group.id || *one == group.name)
+}
+
+fn of<'a, T>(map: &'a BTreeMap<String, T>, group: &CatalogueGroup) -> Option<&'a T> {
+    map.get(&group.id).or_else(|| map.get(&group.name))
+}
+
+fn view(group: &CatalogueGroup, settings: &Settings, known: &Known) -> GroupView {
+    let part = known.parts.get(&group.id);
+    let binding = known.bindings.get(&group.id);
+    let bound = match &settings.bound {
+        Some(list) => named(list, group).then_some(BoundBy::Us),
+        None => group.is_bound.then_some(BoundBy::JumpCloud),
+    };
+    let target = part.and_then(|part| part.target.as_ref());
+    GroupView {
+        id: group.id.clone(),
+        name: group.name.clone(),
+        email: group.email.clone(),
+        address: of(&settings.addresses, group).cloned(),
+        selected: named(&settings.selected, group)
+            || bound.is_some() && settings.selected.iter().any(|one| one == "*"),
+        policy: of(&settings.policies, group).copied(),
+        users: part.and_then(|part| part.group.users),
+        state: part.map(|part| part.state),
+        reasons: part.map(|part| part.reasons.clone()).unwrap_or_default(),
+        target: binding
+            .and_then(|binding| binding.target.clone())
+            .or_else(|| target.and_then(|target| target.id.clone())),
+        key: binding
+            .map(|binding| binding.key.clone())
+            .or_else(|| target.map(|target| target.key.clone())),
+        bound,
+        is_gone: false,
+    }
+}
+
+/// Puts a group on a list of IDs, or takes it off; a list that is not there begins as `first` says.
+fn set_member(
+    fields: &mut Map<String, Value>,
+    key: &str,
+    group: &CatalogueGroup,
+    on: bool,
+    first: impl FnOnce() -> Vec<Value>,
+) {
+    let list = match fields.get(key) {
+        Some(Value::Array(list)) => list.clone(),
+        _ => first(),
+    };
+    let mut list: Vec<Value> = list
+        .into_iter()
+        .filter(|one| one.as_str() != Some(&group.id) && one.as_str() != Some(&group.name))
+        .collect();
+    if on {
+        list.push(group.id.clone().into());
+    }
+    fields.insert(key.to_owned(), Value::Array(list));
+}
+
+/// Writes a group's entry of a table, or removes it.
+fn set_entry(fields: &mut Map<String, Value>, key: &str, group: &CatalogueGroup, value: Option<Value>) {
+    let table = fields.entry(key.to_owned()).or_insert_with(|| Value::Object(Map::new()));
+    let Some(table) = table.as_object_mut() else { return };
+    table.remove(&group.name);
+    table.remove(&group.id);
+    if let Some(value) = value {
+        table.insert(group.id.clone(), value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn group(id: &str, name: &str, is_bound: bool) -> CatalogueGroup {
+        CatalogueGroup {
+            id: id.to_owned(),
+            name: name.to_owned(),
+            email: None,
+            description: String::new(),
+            is_bound,
+        }
+    }
+
+    fn fields(value: Value) -> Map<String, Value> {
+        value.as_object().cloned().unwrap()
+    }
+
+    #[test]
+    fn r30_a_list_of_ours_begins_with_what_jumpcloud_binds() {
+        let mut section = fields(json!({}));
+        set_member(&mut section, "bound", &group("g3", "Ops", false), true, || {
+            vec!["g1".into(), "g2".into()]
+        });
+        assert_eq!(section["bound"], json!(["g1", "g2", "g3"]));
+        set_member(&mut section, "bound", &group("g1", "Sales", true), false, Vec::new);
+        assert_eq!(section["bound"], json!(["g2", "g3"]));
+    }
+
+    #[test]
+    fn a_group_that_was_named_goes_on_by_its_id() {
+        let mut section = fields(json!({"addresses": {"Sales": "old@example.com"}, "selected": ["Sales"]}));
+        let sales = group("g1", "Sales", true);
+        set_entry(&mut section, "addresses", &sales, Some("new@example.com".into()));
+        set_member(&mut section, "selected", &sales, true, Vec::new);
+        assert_eq!(
+            Value::Object(section.clone()),
+            json!({"addresses": {"g1": "new@example.com"}, "selected": ["g1"]})
+        );
+        set_entry(&mut section, "addresses", &sales, None);
+        assert_eq!(section["addresses"], json!({}));
+    }
+
+    #[test]
+    fn settings_name_groups_by_name_or_id_and_a_star_selects_what_is_bound() {
+        let settings = Settings {
+            selected: vec!["*".to_owned()],
+            addresses: [("Sales".to_owned(), "s@example.com".to_owned())].into(),
+            ..Settings::default()
+        };
+        let known = Known {
+            parts: HashMap::new(),
+            bindings: BTreeMap::new(),
+        };
+        let bound = view(&group("g1", "Sales", true), &settings, &known);
+        assert_eq!((bound.bound, bound.selected), (Some(BoundBy::JumpCloud), true));
+        assert_eq!(bound.address.as_deref(), Some("s@example.com"));
+        let free = view(&group("g2", "Ops", false), &settings, &known);
+        assert_eq!((free.bound, free.selected), (None, false));
+    }
+}
