@@ -4,6 +4,7 @@
 //! HTTP servers; and anything that decides about groups, which is the component's business.
 
 mod apply;
+mod catalogue;
 mod check;
 mod customer;
 mod cut_off;
@@ -19,8 +20,10 @@ mod setup;
 mod slot;
 mod switch;
 mod undo;
+mod view;
 mod why;
 
+pub use catalogue::{Catalogue, CatalogueGroup};
 pub use groupcast::{Groupcast, OpenError, OpenOptions, UnknownConnection};
 pub use lease::LeaseTimes;
 pub use observer::{NoObserver, Observer, RunRef};

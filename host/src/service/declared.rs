@@ -26,7 +26,10 @@ pub(super) fn configuration(
     look_for_hosts_own("jumpcloud", &tenant.jumpcloud, &mut problems);
     let mut sections = Map::new();
     sections.insert("jumpcloud".to_owned(), tenant.jumpcloud.clone());
-    for (vendor, key) in [(DirectoryVendor::Google, "google"), (DirectoryVendor::Entra, "entra")] {
+    for (vendor, key) in [
+        (DirectoryVendor::Google, "google"),
+        (DirectoryVendor::Entra, "entra"),
+    ] {
         let mut of_vendor = Vec::new();
         for directory in directories.iter().filter(|directory| directory.vendor == vendor) {
             look_for_hosts_own(&directory.id.name, &directory.section, &mut problems);
@@ -53,8 +56,8 @@ pub(super) fn configuration(
         .map_err(|error| ServiceError::invalid("", format!("this cannot be a configuration: {error}")))?;
     let folder = host.path.parent().unwrap_or(Path::new(""));
     let path = folder.join(format!("tenant {}", tenant.name));
-    let checked = Config::from_bytes(&path, text.as_bytes())
-        .map_err(|error| told(error, &tenant.name, directories))?;
+    let checked =
+        Config::from_bytes(&path, text.as_bytes()).map_err(|error| told(error, &tenant.name, directories))?;
     Ok(Config {
         tenants: checked.tenants,
         ..host.clone()
@@ -127,7 +130,11 @@ fn told(error: ConfigError, tenant: &str, directories: &[DirectoryRecord]) -> Se
     let problems = problems
         .into_iter()
         .map(|problem| {
-            let key = problem.key.strip_prefix(&prefix).unwrap_or(&problem.key).to_owned();
+            let key = problem
+                .key
+                .strip_prefix(&prefix)
+                .unwrap_or(&problem.key)
+                .to_owned();
             let place = [("google[", &google), ("entra[", &entra)]
                 .into_iter()
                 .find_map(|(start, names)| {

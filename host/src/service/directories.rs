@@ -195,7 +195,10 @@ impl Service {
             fields.remove("name");
         }
         let mut all = self.store.directories(Some(&tenant.name)).await?;
-        let taken = all.iter().find(|other| other.id == record.id).map(|other| other.version);
+        let taken = all
+            .iter()
+            .find(|other| other.id == record.id)
+            .map(|other| other.version);
         if taken.is_none() {
             all.push(record.clone());
             configuration(&self.config, &tenant, &all)?;
@@ -242,7 +245,8 @@ impl Service {
         }
         let mut section = before.section.clone();
         merge(&mut section, patch);
-        self.put_section(who, before, section, version, "directory.changed").await?;
+        self.put_section(who, before, section, version, "directory.changed")
+            .await?;
         self.directory(who, id).await
     }
 
@@ -314,7 +318,11 @@ impl Service {
                 fields.insert("acknowledge".to_owned(), true.into());
             }
         }
-        let action = if on { "directory.enabled" } else { "directory.disabled" };
+        let action = if on {
+            "directory.enabled"
+        } else {
+            "directory.disabled"
+        };
         self.put_section(who, before, section, version, action).await?;
         self.store.see_managed(id, on).await?;
         self.directory(who, id).await
@@ -324,12 +332,7 @@ impl Service {
     ///
     /// # Errors
     /// Not an administrator; declared in the file; another version.
-    pub async fn remove_directory(
-        &self,
-        who: &Principal,
-        id: &ConnectionId,
-        version: Version,
-    ) -> Result<()> {
+    pub async fn remove_directory(&self, who: &Principal, id: &ConnectionId, version: Version) -> Result<()> {
         self.require_of(who, &id.tenant, Role::Admin, "directory", &id.to_string())?;
         let before = self.stored_directory(id).await?;
         let name = id.to_string();
@@ -353,7 +356,9 @@ pub(super) fn merge(target: &mut Value, patch: &Value) {
     if !target.is_object() {
         *target = Value::Object(serde_json::Map::new());
     }
-    let Some(fields) = target.as_object_mut() else { return };
+    let Some(fields) = target.as_object_mut() else {
+        return;
+    };
     for (key, change) in changes {
         if change.is_null() {
             fields.remove(key);
@@ -389,10 +394,18 @@ mod tests {
             (json!({"a":"b"}), json!({"b":"c"}), json!({"a":"b","b":"c"})),
             (json!({"a":"b"}), json!({"a":null}), json!({})),
             (json!({"a":["b"]}), json!({"a":"c"}), json!({"a":"c"})),
-            (json!({"a":{"b":"c"}}), json!({"a":{"b":"d","c":null}}), json!({"a":{"b":"d"}})),
+            (
+                json!({"a":{"b":"c"}}),
+                json!({"a":{"b":"d","c":null}}),
+                json!({"a":{"b":"d"}}),
+            ),
             (json!({"a":[{"b":"c"}]}), json!({"a":[1]}), json!({"a":[1]})),
             (json!({"e":null}), json!({"a":1}), json!({"e":null,"a":1})),
-            (json!({}), json!({"a":{"bb":{"ccc":null}}}), json!({"a":{"bb":{}}})),
+            (
+                json!({}),
+                json!({"a":{"bb":{"ccc":null}}}),
+                json!({"a":{"bb":{}}}),
+            ),
         ] {
             let mut given = target.clone();
             merge(&mut given, &patch);

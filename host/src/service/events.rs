@@ -97,8 +97,14 @@ pub struct EventFilter {
 impl EventFilter {
     fn has(&self, event: &ServiceEvent) -> bool {
         self.scope.has(&event.connection.tenant)
-            && self.connection.as_ref().is_none_or(|one| *one == event.connection)
-            && self.job.as_ref().is_none_or(|job| event.job.as_ref() == Some(job))
+            && self
+                .connection
+                .as_ref()
+                .is_none_or(|one| *one == event.connection)
+            && self
+                .job
+                .as_ref()
+                .is_none_or(|job| event.job.as_ref() == Some(job))
     }
 }
 
@@ -271,7 +277,9 @@ mod tests {
         let mut watching = hub.subscribe(of("acme"), None);
         hub.began(&run("other", "j1"), RunKind::Plan);
         hub.began(&run("acme", "j2"), RunKind::Plan);
-        let Some(Watched::Event(event)) = watching.next().await else { panic!() };
+        let Some(Watched::Event(event)) = watching.next().await else {
+            panic!()
+        };
         assert_eq!((event.connection.tenant.as_str(), event.id), ("acme", 2));
     }
 
@@ -285,7 +293,9 @@ mod tests {
         hub.began(&run("acme", "j3"), RunKind::Plan);
         let mut ids = Vec::new();
         for _ in 0..3 {
-            let Some(Watched::Event(event)) = watching.next().await else { panic!() };
+            let Some(Watched::Event(event)) = watching.next().await else {
+                panic!()
+            };
             ids.push(event.id);
         }
         assert_eq!(ids, [2, 3, 4]);

@@ -186,15 +186,25 @@ impl Service {
         }
         if let Some(address) = change.address {
             if before.vendor != DirectoryVendor::Google {
-                return Err(ServiceError::invalid("address", "only Google groups have an address"));
+                return Err(ServiceError::invalid(
+                    "address",
+                    "only Google groups have an address",
+                ));
             }
             set_entry(fields, "addresses", of_source, address.map(Value::from));
         }
         if let Some(selected) = change.selected {
             if before.vendor != DirectoryVendor::Entra {
-                return Err(ServiceError::invalid("selected", "only Entra groups are selected"));
+                return Err(ServiceError::invalid(
+                    "selected",
+                    "only Entra groups are selected",
+                ));
             }
-            if fields.get("selected").and_then(Value::as_array).is_some_and(|all| all.contains(&"*".into())) {
+            if fields
+                .get("selected")
+                .and_then(Value::as_array)
+                .is_some_and(|all| all.contains(&"*".into()))
+            {
                 let bound = catalogue.groups.iter().filter(|one| one.is_bound);
                 let all = bound.map(|one| Value::from(one.id.clone())).collect();
                 fields.insert("selected".to_owned(), Value::Array(all));
@@ -205,7 +215,8 @@ impl Service {
             let policy = policy.and_then(|policy| serde_json::to_value(policy).ok());
             set_entry(fields, "policies", of_source, policy);
         }
-        self.put_section(who, before, section, version, "group.changed").await?;
+        self.put_section(who, before, section, version, "group.changed")
+            .await?;
         self.group(who, id, group).await
     }
 
@@ -238,7 +249,10 @@ impl Service {
                 if parts.contains_key(&record.group) {
                     continue;
                 }
-                let bytes = self.store.part_bytes(&directory, &plan.hash, record.position).await?;
+                let bytes = self
+                    .store
+                    .part_bytes(&directory, &plan.hash, record.position)
+                    .await?;
                 if let Ok(part) = Part::from_bytes(&bytes) {
                     parts.insert(record.group, part);
                 }
@@ -315,10 +329,15 @@ impl Only {
 
 impl GroupView {
     fn mentions(&self, text: &str) -> bool {
-        [Some(&self.name), self.email.as_ref(), self.address.as_ref(), self.key.as_ref()]
-            .into_iter()
-            .flatten()
-            .any(|one| one.to_lowercase().contains(text))
+        [
+            Some(&self.name),
+            self.email.as_ref(),
+            self.address.as_ref(),
+            self.key.as_ref(),
+        ]
+        .into_iter()
+        .flatten()
+        .any(|one| one.to_lowercase().contains(text))
     }
 }
 
@@ -384,8 +403,12 @@ fn set_member(
 
 /// Writes a group's entry of a table, or removes it.
 fn set_entry(fields: &mut Map<String, Value>, key: &str, group: &CatalogueGroup, value: Option<Value>) {
-    let table = fields.entry(key.to_owned()).or_insert_with(|| Value::Object(Map::new()));
-    let Some(table) = table.as_object_mut() else { return };
+    let table = fields
+        .entry(key.to_owned())
+        .or_insert_with(|| Value::Object(Map::new()));
+    let Some(table) = table.as_object_mut() else {
+        return;
+    };
     table.remove(&group.name);
     table.remove(&group.id);
     if let Some(value) = value {
@@ -419,7 +442,13 @@ mod tests {
             vec!["g1".into(), "g2".into()]
         });
         assert_eq!(section["bound"], json!(["g1", "g2", "g3"]));
-        set_member(&mut section, "bound", &group("g1", "Sales", true), false, Vec::new);
+        set_member(
+            &mut section,
+            "bound",
+            &group("g1", "Sales", true),
+            false,
+            Vec::new,
+        );
         assert_eq!(section["bound"], json!(["g2", "g3"]));
     }
 

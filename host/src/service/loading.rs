@@ -73,8 +73,16 @@ impl Service {
         directories: &[DirectoryRecord],
     ) -> std::result::Result<Arc<Config>, String> {
         // The file goes before the store: two of one name would be one tenant to everybody else.
-        if self.config.tenants.iter().any(|declared| declared.name == tenant.name) {
-            return Err(format!("the configuration file declares a tenant {} too", tenant.name));
+        if self
+            .config
+            .tenants
+            .iter()
+            .any(|declared| declared.name == tenant.name)
+        {
+            return Err(format!(
+                "the configuration file declares a tenant {} too",
+                tenant.name
+            ));
         }
         configuration(&self.config, tenant, directories)
             .map(Arc::new)
@@ -102,7 +110,9 @@ impl Service {
             }
         }
         for changed in tenants.into_values() {
-            let Some((_, first)) = changed.first() else { continue };
+            let Some((_, first)) = changed.first() else {
+                continue;
+            };
             let config = Arc::clone(&first.config);
             let mut attempts: BTreeMap<_, _> = match attempts(&config).await {
                 Ok(attempts) => attempts.into_iter().collect(),
@@ -113,7 +123,8 @@ impl Service {
             };
             for (id, wanted) in changed {
                 if let Some(attempt) = attempts.remove(&id) {
-                    self.groupcast.put_connection(id.clone(), self.switched_in_store(attempt));
+                    self.groupcast
+                        .put_connection(id.clone(), self.switched_in_store(attempt));
                 }
                 let schedule = config.connections().find(|one| one.id == id);
                 let schedule = schedule
@@ -139,10 +150,7 @@ impl Service {
     }
 
     /// Sets a stored connection up anew; none: it is none.
-    async fn set_up(
-        &self,
-        id: &ConnectionId,
-    ) -> Option<std::result::Result<ConnectionSetup, SetupError>> {
+    async fn set_up(&self, id: &ConnectionId) -> Option<std::result::Result<ConnectionSetup, SetupError>> {
         let tenant = self.store.tenant(&id.tenant).await.ok()??;
         let directories = self.store.directories(Some(&id.tenant)).await.ok()?;
         let config = self.wanted(&tenant, &directories).ok()?;
@@ -158,10 +166,7 @@ impl Service {
 
 #[async_trait]
 impl ConnectionSource for Service {
-    async fn attempt(
-        &self,
-        id: &ConnectionId,
-    ) -> Option<std::result::Result<ConnectionSetup, SetupError>> {
+    async fn attempt(&self, id: &ConnectionId) -> Option<std::result::Result<ConnectionSetup, SetupError>> {
         if self.config.connections().any(|one| one.id == *id) {
             return self.config.attempt(id).await;
         }

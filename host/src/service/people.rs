@@ -52,11 +52,7 @@ impl Service {
     ///
     /// # Errors
     /// Not an administrator there; the name or the time is wrong.
-    pub async fn create_token(
-        &self,
-        who: &Principal,
-        new: NewToken,
-    ) -> Result<(TokenRecord, SecretString)> {
+    pub async fn create_token(&self, who: &Principal, new: NewToken) -> Result<(TokenRecord, SecretString)> {
         self.require(who, new.tenant.as_deref(), Role::Admin)?;
         if let Some(tenant) = &new.tenant {
             self.tenant(who, tenant).await?;
@@ -124,9 +120,9 @@ impl Service {
         }
         let found = self.store.token_of_hash(&hash_of(token)).await?;
         let now = self.now();
-        let Some(token) = found.filter(|token| {
-            token.revoked_at.is_none() && token.expires_at.is_none_or(|until| until > now)
-        }) else {
+        let Some(token) = found
+            .filter(|token| token.revoked_at.is_none() && token.expires_at.is_none_or(|until| until > now))
+        else {
             return Ok(None);
         };
         self.store.touch_token(&token.id).await?;
@@ -230,7 +226,11 @@ impl Service {
             .filter(|grant| is_theirs(&grant.subject))
             .map(|grant| (grant.tenant, grant.role))
             .collect();
-        let oidc = self.config.service.as_ref().and_then(|service| service.oidc.as_ref());
+        let oidc = self
+            .config
+            .service
+            .as_ref()
+            .and_then(|service| service.oidc.as_ref());
         if oidc.is_some_and(|oidc| oidc.admins.iter().any(|subject| is_theirs(subject))) {
             grants.push((None, Role::Admin));
         }

@@ -74,7 +74,11 @@ impl Service {
             connection: Some(id.name.clone()),
             hash_prefix: Some(hash.to_owned()),
         };
-        let mut found = if is_hash { self.store.plans(&query).await? } else { Vec::new() };
+        let mut found = if is_hash {
+            self.store.plans(&query).await?
+        } else {
+            Vec::new()
+        };
         if found.len() > 1 {
             return Err(ServiceError::invalid(
                 "plan",
@@ -88,8 +92,9 @@ impl Service {
 
     async fn part(&self, directory: &DirectoryKey, hash: &str, position: u64) -> Result<Part> {
         let bytes = self.store.part_bytes(directory, hash, position).await?;
-        Part::from_bytes(&bytes)
-            .map_err(|why| ServiceError::Internal(format!("part {position} of plan {hash} does not read: {why}")))
+        Part::from_bytes(&bytes).map_err(|why| {
+            ServiceError::Internal(format!("part {position} of plan {hash} does not read: {why}"))
+        })
     }
 
     /// Parts of a plan after the mark, in order.
@@ -118,7 +123,10 @@ impl Service {
             });
         }
         Ok(Page {
-            next: items.last().filter(|_| more).map(|last| last.record.position.to_string()),
+            next: items
+                .last()
+                .filter(|_| more)
+                .map(|last| last.record.position.to_string()),
             items,
         })
     }
@@ -140,8 +148,9 @@ impl Service {
         let parts = self.store.parts(&directory, &record.hash).await?;
         let chosen: Vec<String> = match groups {
             Some(groups) => {
-                if let Some(unknown) =
-                    groups.iter().find(|group| !parts.iter().any(|part| part.group == **group))
+                if let Some(unknown) = groups
+                    .iter()
+                    .find(|group| !parts.iter().any(|part| part.group == **group))
                 {
                     return Err(ServiceError::not_found("part of the plan for group", unknown));
                 }
@@ -161,7 +170,10 @@ impl Service {
                 }
             }
             if !holding.is_empty() {
-                record = self.store.release_held(&directory, &record.hash, &holding).await?;
+                record = self
+                    .store
+                    .release_held(&directory, &record.hash, &holding)
+                    .await?;
             }
         }
         let approved = match groups {

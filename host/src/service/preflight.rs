@@ -48,7 +48,10 @@ impl Preflight {
             .iter()
             .map(|finding| finding.message.as_str())
             .collect();
-        format!("group management was not switched on: {} Mend this, or acknowledge it.", what.join(" "))
+        format!(
+            "group management was not switched on: {} Mend this, or acknowledge it.",
+            what.join(" ")
+        )
     }
 }
 

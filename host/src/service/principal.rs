@@ -70,7 +70,11 @@ impl Principal {
         if self.role(None).is_some() {
             return Scope::All;
         }
-        let mut names: Vec<String> = self.grants.iter().filter_map(|(tenant, _)| tenant.clone()).collect();
+        let mut names: Vec<String> = self
+            .grants
+            .iter()
+            .filter_map(|(tenant, _)| tenant.clone())
+            .collect();
         names.sort();
         names.dedup();
         Scope::Some(names)

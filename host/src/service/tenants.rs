@@ -73,13 +73,18 @@ impl Service {
         all.retain(|tenant| {
             after.is_none_or(|after| tenant.name.as_str() > after)
                 && search.as_ref().is_none_or(|search| {
-                    tenant.name.contains(search.as_str()) || tenant.title.to_lowercase().contains(search.as_str())
+                    tenant.name.contains(search.as_str())
+                        || tenant.title.to_lowercase().contains(search.as_str())
                 })
         });
         let more = all.len() > limit;
         all.truncate(limit);
         Ok(Page {
-            next: if more { all.last().map(|last| last.name.clone()) } else { None },
+            next: if more {
+                all.last().map(|last| last.name.clone())
+            } else {
+                None
+            },
             items: all,
         })
     }
@@ -220,7 +225,11 @@ impl Service {
         configuration(&self.config, &record, &directories)?;
         let mut audit = Self::entry(who, Some(name), "tenant.changed", name);
         (audit.before, audit.after) = (Some(shown(&before)), Some(shown(&record)));
-        changed("tenant", name, self.store.put_tenant(&record, Some(version), &audit).await?)?;
+        changed(
+            "tenant",
+            name,
+            self.store.put_tenant(&record, Some(version), &audit).await?,
+        )?;
         self.load().await?;
         self.tenant(who, name).await
     }
@@ -234,7 +243,11 @@ impl Service {
         let before = self.stored_tenant(name).await?;
         let mut audit = Self::entry(who, Some(name), "tenant.removed", name);
         audit.before = Some(shown(&before));
-        changed("tenant", name, self.store.remove_tenant(name, version, &audit).await?)?;
+        changed(
+            "tenant",
+            name,
+            self.store.remove_tenant(name, version, &audit).await?,
+        )?;
         self.load().await
     }
 
