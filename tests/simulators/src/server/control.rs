@@ -5,11 +5,13 @@
 //! | `/_simulator/state` | GET | the state of all three vendors |
 //! | `/_simulator/requests` | GET, DELETE | the log, or forget it |
 //! | `/_simulator/faults` | GET, PUT | the rules in force, an array of [`Rule`]; PUT replaces them |
+//! | `/_simulator/clicks` | POST | what an administrator clicks in JumpCloud, a [`Click`] |
 //!
 //! They are struck by no fault and are not logged.
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, header};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Shared, lock};
@@ -27,13 +29,14 @@ pub(super) fn answer(shared: &Shared, request: &Request<Bytes>) -> Option<Respon
         }
         ("GET", "faults") => (StatusCode::OK, rules(shared)),
         ("PUT", "faults") => replace(shared, request.body()),
-        (_, "state" | "requests" | "faults") => (
+        ("POST", "clicks") => click(shared, request.body()),
+        (_, "state" | "requests" | "faults" | "clicks") => (
             StatusCode::METHOD_NOT_ALLOWED,
             json!({"error": "this control endpoint does not take that method"}),
         ),
         _ => (
             StatusCode::NOT_FOUND,
-            json!({"error": "there are three control endpoints: state, requests and faults"}),
+            json!({"error": "there are four control endpoints: state, requests, faults and clicks"}),
         ),
     };
     let mut response = Response::new(Bytes::from(body.to_string()));
@@ -65,4 +68,64 @@ fn replace(shared: &Shared, body: &[u8]) -> (StatusCode, Value) {
         }
     }
     (StatusCode::OK, rules(shared))
+}
+
+/// What an administrator clicks in JumpCloud: groups by name or ID, people by their ID.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "click", rename_all = "kebab-case", deny_unknown_fields)]
+enum Click {
+    /// Makes somebody a direct member.
+    AddUser {
+        /// To which group.
+        group: String,
+        /// Whom.
+        user: String,
+    },
+    /// Ends a direct membership.
+    RemoveUser {
+        /// From which group.
+        group: String,
+        /// Whose.
+        user: String,
+    },
+    /// Sets or removes a group's email.
+    SetEmail {
+        /// Of which group.
+        group: String,
+        /// The address; none removes it.
+        email: Option<String>,
+    },
+    /// Renames a group.
+    Rename {
+        /// Which.
+        group: String,
+        /// What it is called from now on.
+        name: String,
+    },
+}
+
+fn click(shared: &Shared, body: &[u8]) -> (StatusCode, Value) {
+    let click: Click = match serde_json::from_slice(body) {
+        Ok(click) => click,
+        Err(error) => {
+            let message = format!("this is no click: {error}");
+            return (StatusCode::BAD_REQUEST, json!({ "error": message }));
+        }
+    };
+    let mut source = lock(&shared.jumpcloud);
+    let groups = source.organisation().groups.clone();
+    let id = |named: &str| {
+        let found = groups.iter().find(|group| group.name == named);
+        found.map_or_else(|| named.to_owned(), |group| group.id.clone())
+    };
+    let clicked = match &click {
+        Click::AddUser { group, user } => source.add_user_to_group(&id(group), user),
+        Click::RemoveUser { group, user } => source.remove_user_from_group(&id(group), user),
+        Click::SetEmail { group, email } => source.set_group_email(&id(group), email.as_deref()),
+        Click::Rename { group, name } => source.rename_group(&id(group), name),
+    };
+    match clicked {
+        Ok(()) => (StatusCode::OK, json!({})),
+        Err(error) => (StatusCode::BAD_REQUEST, json!({ "error": error.to_string() })),
+    }
 }
