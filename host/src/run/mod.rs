@@ -23,7 +23,7 @@ mod undo;
 mod view;
 mod why;
 
-pub use catalogue::{Catalogue, CatalogueGroup};
+pub use catalogue::{Catalogue, CatalogueGroup, SourceDirectory};
 pub use groupcast::{Groupcast, OpenError, OpenOptions, UnknownConnection};
 pub use lease::LeaseTimes;
 pub use observer::{NoObserver, Observer, RunRef};

@@ -26,6 +26,7 @@ mod people;
 mod plans;
 mod preflight;
 mod principal;
+mod probe;
 mod records;
 mod tenants;
 mod watching;

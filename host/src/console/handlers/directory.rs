@@ -67,7 +67,7 @@ pub async fn details(State(service): Host, reader: Reader, Path(at): At) -> Answ
             google,
             unusable: view.unusable.clone(),
             running,
-            quarantine: view.status.quarantine.as_ref().map(|quarantine| QuarantineNote {
+            quarantine: reader::quarantine(&view).map(|quarantine| QuarantineNote {
                 since: When::new(quarantine.at),
                 reason: quarantine.reason.clone(),
                 way_out: quarantine.way_out.clone(),
@@ -84,7 +84,7 @@ pub async fn details(State(service): Host, reader: Reader, Path(at): At) -> Answ
             last_success: view.last_success.map(When::new),
             next: view.status.next.map(When::new),
             figures,
-            paused: view.status.paused.as_ref().map(|pause| PauseNote {
+            paused: reader::paused(&view).map(|pause| PauseNote {
                 at: When::new(pause.at),
                 by: Name::new(pause.by.clone()),
                 reason: Name::new(pause.reason.clone()),

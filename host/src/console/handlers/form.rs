@@ -68,7 +68,7 @@ pub async fn theme(headers: axum::http::HeaderMap, Form(form): Fields) -> Respon
     let back = headers
         .get(header::REFERER)
         .and_then(|referer| url::Url::parse(referer.to_str().ok()?).ok())
-        .map_or_else(|| "/".to_owned(), |url| crate::api::caller::local(url.path()).to_owned());
+        .map_or_else(|| "/".to_owned(), |url| crate::api::local(url.path()).to_owned());
     let mut response = see_other(&back);
     let cookie = format!("{THEME}={theme}; Path=/; Max-Age=31536000; SameSite=Lax; HttpOnly");
     if let Ok(cookie) = HeaderValue::from_str(&cookie) {

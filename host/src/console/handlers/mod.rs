@@ -15,6 +15,7 @@ use super::pages::sign_in::Problem;
 use super::reader::{Reader, tenant_href};
 use super::refusal::refusal;
 use super::assets;
+use crate::api::Web;
 use crate::service::{Scope, Service, ServiceError};
 
 mod charts;
@@ -26,6 +27,7 @@ mod jobs;
 mod plan;
 mod runs;
 mod settings;
+mod sign_in;
 mod start;
 mod tenants;
 mod why;
@@ -54,8 +56,20 @@ impl IntoResponse for Refused {
     }
 }
 
-/// The console's pages. Signing in and out are the API's, which knows sessions.
-pub fn router(service: Arc<Service>) -> Router {
+/// An identity provider that people sign in by: what it is called.
+pub type Provider = String;
+
+/// The console. Its sign-in page's form, and signing out, are the API's, which knows sessions.
+pub fn router(service: Arc<Service>, provider: Option<Provider>) -> Router<Web> {
+    let open = Router::new()
+        .route("/assets/{name}", get(asset))
+        .route("/theme", post(form::theme))
+        .route("/sign-in", get(sign_in::page))
+        .with_state(provider);
+    Router::new().merge(open).merge(pages(service))
+}
+
+fn pages(service: Arc<Service>) -> Router<Web> {
     let directory = "/tenants/{tenant}/directories/{directory}";
     let at = |rest: &str| format!("{directory}{rest}");
     Router::new()
@@ -109,13 +123,6 @@ pub fn router(service: Arc<Service>) -> Router {
         .route(&at("/charts"), get(charts::of_directory))
         .layer(from_fn(mend))
         .with_state(service)
-}
-
-/// What needs nobody signed in: style, scripts, the theme.
-pub fn open() -> Router {
-    Router::new()
-        .route("/assets/{name}", get(asset))
-        .route("/theme", post(form::theme))
 }
 
 async fn asset(request: Request) -> Response {

@@ -9,7 +9,9 @@ use super::{Answer, Host};
 use crate::console::page::page;
 use crate::console::pages::overview::{DirectoryCard, TenantHome, TenantRow, Tenants};
 use crate::console::pages::start::steps;
-use crate::console::reader::{Reader, TenantPage, badges, directory_href, tenant_href, vendor};
+use crate::console::reader::{
+    Reader, TenantPage, badges, directory_href, is_running, paused, quarantine, tenant_href, vendor,
+};
 use crate::console::words::{Badge, Name, Tone, When, count};
 use crate::service::{Declared, DirectoryView, Service, TenantView};
 use crate::store::service::Role;
@@ -80,11 +82,11 @@ fn tenant_state(tenant: &TenantView, directories: &[DirectoryView]) -> Badge {
     let any = |is: &dyn Fn(&DirectoryView) -> bool| directories.iter().any(is);
     if any(&|one| one.unusable.is_some()) {
         Badge::new(Tone::Bad, "Cannot run")
-    } else if any(&|one| one.status.quarantine.is_some()) {
+    } else if any(&|one| quarantine(one).is_some()) {
         Badge::new(Tone::Bad, "Quarantine")
-    } else if any(&|one| one.status.running_since.is_some()) {
+    } else if any(&|one| is_running(one)) {
         Badge::new(Tone::Busy, "Running")
-    } else if any(&|one| one.status.paused.is_some()) {
+    } else if any(&|one| paused(one).is_some()) {
         Badge::new(Tone::Care, "Paused")
     } else if !any(&|one| one.managed) {
         Badge::new(Tone::Plain, "Not managed yet")
@@ -160,7 +162,7 @@ async fn card(service: &Service, reader: &Reader, one: &DirectoryView) -> Result
         trouble: one
             .unusable
             .clone()
-            .or_else(|| one.status.quarantine.as_ref().map(|quarantine| quarantine.reason.clone())),
+            .or_else(|| quarantine(one).map(|quarantine| quarantine.reason.clone())),
         waits,
         href,
     })

@@ -1,0 +1,47 @@
+//! Whether a tenant's source can be reached, before there is any directory: what whoever connects it wants to know first.
+//! What may not enter: anything that is kept.
+
+use serde_json::json;
+
+use super::declared::configuration;
+use super::{Principal, Result, Service, ServiceError};
+use crate::run::{SourceDirectory, attempts};
+use crate::store::ConnectionId;
+use crate::store::service::{DirectoryRecord, DirectoryVendor, Role};
+
+/// Stands where an ID must stand that nothing is asked about.
+const NOBODY: &str = "00000000-0000-0000-0000-000000000000";
+
+impl Service {
+    /// Signs in to a stored tenant's JumpCloud and lists its cloud directories. Reads only.
+    ///
+    /// # Errors
+    /// Not an administrator; declared in the file; the source cannot be reached with what is kept.
+    pub async fn try_jumpcloud(&self, who: &Principal, tenant: &str) -> Result<Vec<SourceDirectory>> {
+        self.require(who, Some(tenant), Role::Admin)?;
+        let record = self.stored_tenant(tenant).await?;
+        // Credentials belong to a source and a directory. This one stands in for a directory that is not connected yet,
+        // and is never asked.
+        let stand_in = DirectoryRecord {
+            id: ConnectionId::new(tenant, "source"),
+            vendor: DirectoryVendor::Entra,
+            section: json!({
+                "directory": "0".repeat(24), "tenant_id": NOBODY, "client_id": NOBODY,
+                "client_secret": { "stored": "none" },
+            }),
+            version: 0,
+            created_at: self.now(),
+            updated_at: self.now(),
+        };
+        let config = configuration(&self.config, &record, &[stand_in])?;
+        let setups = attempts(&config)
+            .await
+            .map_err(|error| ServiceError::Internal(error.to_string()))?;
+        let (_, setup) = setups
+            .into_iter()
+            .next()
+            .ok_or_else(|| ServiceError::Internal("a stand-in gave no connection".to_owned()))?;
+        let setup = setup.map_err(|error| ServiceError::Refused(error.to_string()))?;
+        Ok(self.groupcast.source_directories(&setup).await?)
+    }
+}
