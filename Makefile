@@ -16,13 +16,16 @@ endif
 # those of the tests, and need not be checked once more, which takes as long as all tests.
 CLIPPY = RUSTC_WORKSPACE_WRAPPER=clippy-driver CLIPPY_ARGS=-D__CLIPPY_HACKERY__warnings__CLIPPY_HACKERY__
 
-.PHONY: help sandbox test soak scale clients lint deny guest-toolchain node-packages
+.PHONY: help sandbox console test browser soak scale clients lint deny guest-toolchain node-packages
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 20
 
 sandbox: guest-toolchain ## Build everything and do the main job against simulated vendors
 	cargo run --locked --package groupcast -- sandbox $(SANDBOX)
+
+console: guest-toolchain ## Build everything and serve the console with simulated vendors behind it
+	cargo run --locked --package groupcast -- sandbox --console $(CONSOLE)
 
 # With nextest (cargo-nextest, where it is installed) tests of all rooms run beside each other: most of them wait.
 test: guest-toolchain node-packages ## Run every test
@@ -32,6 +35,11 @@ test: guest-toolchain node-packages ## Run every test
 		set -x; cargo test --locked --workspace --lib --bins --tests $(TEST); \
 	fi
 	cargo test --locked --workspace --doc
+
+browser: guest-toolchain ## Click through the console in headless Chromium; screenshots are in target/screenshots
+	@bash .ci/browser
+	cargo build --locked --package groupcast
+	cd tests/browser && node --test --test-reporter=spec $(BROWSER)
 
 soak: ## Simulated stories of faults and crashes, on and on, until one fails or Ctrl-C
 	@from=$${FROM:-1000000}; while true; do \

@@ -71,6 +71,7 @@ pub enum Command {
     #[command(after_help = "\
 Example:
   groupcast sandbox
+  groupcast sandbox --console                 # the console at once, to click through
   groupcast sandbox --once                    # check, plan and apply once, then end
   groupcast sandbox --size 5000x300x40000     # users x groups x memberships")]
     Sandbox(SandboxArguments),
@@ -346,6 +347,12 @@ pub struct SandboxArguments {
     /// How large the organisation is: `small`, `large`, or USERSxGROUPSxMEMBERSHIPS
     #[arg(long, value_name = "SIZE", default_value = "small")]
     pub size: OrganisationSize,
+    /// Serve the console at once, without the story: both directories are connected, and off
+    #[arg(long, conflicts_with_all = ["once", "size"])]
+    pub console: bool,
+    /// With an empty store: the console's first visit
+    #[arg(long, requires = "console")]
+    pub empty: bool,
 }
 
 /// `simulators`.

@@ -2,7 +2,9 @@
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Open, SandboxError, SandboxOptions, SimulatorsOptions, sandbox, simulators};
+use super::{
+    ConsoleOptions, Open, OpenService, SandboxError, SandboxOptions, SimulatorsOptions, console, sandbox, simulators,
+};
 use crate::cli::arguments::{OrganisationSize, SandboxArguments, SimulatorsArguments};
 use crate::cli::exit::Exit;
 use crate::cli::operations::RunFailureKind;
@@ -22,9 +24,19 @@ const LARGE: Size = Size {
 /// What kept the story from being told.
 pub async fn run_sandbox(
     arguments: &SandboxArguments,
+    json: bool,
     open: Open,
+    open_service: OpenService,
     stop: &CancellationToken,
 ) -> Result<Exit, Problem> {
+    if arguments.console {
+        let options = ConsoleOptions {
+            empty: arguments.empty,
+            json,
+        };
+        console(options, open_service, &mut anstream::stdout(), stop).await?;
+        return Ok(Exit::Done);
+    }
     let size = match arguments.size {
         OrganisationSize::Small => None,
         OrganisationSize::Large => Some(LARGE),
@@ -42,7 +54,7 @@ pub async fn run_sandbox(
         once: arguments.once,
         size,
     };
-    let end = sandbox(options, open, &mut anstream::stdout(), stop).await?;
+    let end = sandbox(options, open, Some(open_service), &mut anstream::stdout(), stop).await?;
     Ok(if end.problems.is_empty() {
         Exit::Done
     } else {

@@ -78,6 +78,28 @@ impl Folder {
         Ok(())
     }
 
+    /// The key of the organisation's Google service account, as Google gives one. It must have the sample's key.
+    pub fn google_key(organisation: &Organisation, addresses: &Addresses) -> serde_json::Value {
+        let account = organisation.google.service_accounts.first();
+        // What stands before the key is a remark for those who look at the file.
+        let begin = SAMPLE_GOOGLE_PRIVATE_KEY.find("-----BEGIN").unwrap_or_default();
+        json!({
+            "type": "service_account",
+            "client_email": account.map(|account| account.client_email.as_str()),
+            "private_key_id": account.and_then(|account| account.private_key_id.as_deref()).unwrap_or("sample-key"),
+            "private_key": SAMPLE_GOOGLE_PRIVATE_KEY.get(begin..).unwrap_or_default(),
+            "token_uri": addresses.google_token,
+        })
+    }
+
+    /// Writes a `groupcast.toml` for a host that serves on a free port of this machine, with no tenant in it.
+    ///
+    /// # Errors
+    /// [`SandboxError::Write`].
+    pub fn write_service_configuration(&self) -> Result<PathBuf, SandboxError> {
+        self.write("groupcast.toml", SERVICE)
+    }
+
     /// Writes `groupcast.toml` and the secrets that it names, for simulators with this organisation at these
     /// addresses; gives its path. The organisation's Google service account must have the sample's key.
     ///
@@ -88,17 +110,8 @@ impl Folder {
         organisation: &Organisation,
         addresses: &Addresses,
     ) -> Result<PathBuf, SandboxError> {
-        let account = organisation.google.service_accounts.first();
         let application = organisation.entra.applications.first();
-        // What stands before the key is a remark for those who look at the file.
-        let begin = SAMPLE_GOOGLE_PRIVATE_KEY.find("-----BEGIN").unwrap_or_default();
-        let key = json!({
-            "type": "service_account",
-            "client_email": account.map(|account| account.client_email.as_str()),
-            "private_key_id": account.and_then(|account| account.private_key_id.as_deref()).unwrap_or("sample-key"),
-            "private_key": SAMPLE_GOOGLE_PRIVATE_KEY.get(begin..).unwrap_or_default(),
-            "token_uri": addresses.google_token,
-        });
+        let key = Self::google_key(organisation, addresses);
         self.write("google-service-account.json", &format!("{key:#}\n"))?;
         self.write("jumpcloud-api-key", &organisation.jumpcloud.api_key)?;
         let secret = application.and_then(|application| application.client_secret.as_deref());
@@ -106,6 +119,21 @@ impl Folder {
         self.write("groupcast.toml", &configuration(organisation, addresses))
     }
 }
+
+/// Of a host that serves, with tenants in the store alone.
+const SERVICE: &str = r#"# Written by `groupcast sandbox`; the vendors are simulated and stop with it.
+
+[network]
+ca_file = "ca.pem"                 # the simulators' certificate authority; real vendors need none
+allow_networks = ["127.0.0.0/8"]   # otherwise refused: no real vendor is on this machine
+
+[store]
+path = "groupcast.db"
+
+[service]
+listen = "127.0.0.1:0"
+requests_per_minute = 6000
+"#;
 
 impl Drop for Folder {
     fn drop(&mut self) {
@@ -158,6 +186,9 @@ client_secret = {{ file = "entra-client-secret" }}
 selected = ["*"]                   # every bound group
 managed = true
 acknowledge = true
+
+[service]                          # the console
+listen = "127.0.0.1:0"
 "#,
         jumpcloud = text(&addresses.jumpcloud),
         google_directory = directory(DirectoryKind::GoogleWorkspace),

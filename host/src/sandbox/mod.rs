@@ -2,13 +2,14 @@
 //!
 //! The simulators ([`simulators`]) stand behind real sockets with TLS, a folder ([`folder`]) holds an ordinary
 //! configuration with secrets in files, and a story ([`story`]) is told through the same operations that the command
-//! line uses. What was promised is judged against the simulators' own state ([`expectation`]), never against what
+//! line uses; the console ([`console`]) stands beside it. What was promised is judged against the simulators' own state ([`expectation`]), never against what
 //! Groupcast says about itself.
 //!
 //! What may not enter: a way around the product. The sandbox has no access that an operator would not have, apart from
 //! the clicks of the simulated administrator.
 
 mod command;
+mod console;
 mod expectation;
 mod folder;
 mod requests;
@@ -18,6 +19,7 @@ mod story;
 use std::path::PathBuf;
 
 pub use command::{run_sandbox, run_simulators};
+pub use console::{ConsoleOptions, OpenService, console};
 pub use folder::Folder;
 pub use simulators::{SimulatorsOptions, simulators};
 pub use story::{Open, SandboxEnd, SandboxOptions, sandbox};

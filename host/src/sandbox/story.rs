@@ -14,6 +14,7 @@ use groupcast_simulators::server::{Options, Simulators};
 use groupcast_simulators::{Vendor, jumpcloud};
 use tokio_util::sync::CancellationToken;
 
+use super::console::{OpenService, beside};
 use super::expectation::{Expectation, Target};
 use super::{Folder, SandboxError, requests};
 use crate::cli::operations::{ApplyOutcome, ConnectionName, Operations, PlanOutcome, Selection, SyncOutcome};
@@ -48,13 +49,15 @@ const GLANCE: Detail = Detail {
     quiet_groups: false,
 };
 
-/// Tells the story to `out`. Without `once` it ends when `stop` says so.
+/// Tells the story to `out`. Without `once` it ends when `stop` says so; until then the console stands, where it can be
+/// opened.
 ///
 /// # Errors
 /// What kept the story from being told; what came out wrong in it is no error but in [`SandboxEnd`].
 pub async fn sandbox(
     options: SandboxOptions,
     open: Open,
+    console: Option<OpenService>,
     out: &mut (dyn Write + Send),
     stop: &CancellationToken,
 ) -> Result<SandboxEnd, SandboxError> {
@@ -76,7 +79,7 @@ pub async fn sandbox(
         stop,
         operations,
         simulators,
-        configuration,
+        configuration: configuration.clone(),
         expectations,
         problems: Vec::new(),
         whole: options.size.is_none(),
@@ -92,7 +95,10 @@ pub async fn sandbox(
     story.closing()?;
     if !options.once {
         story.next_steps()?;
-        stop.cancelled().await;
+        match console {
+            Some(open) => beside(configuration, open, &mut *story.out, stop).await?,
+            None => stop.cancelled().await,
+        }
     }
     let Story {
         problems,
