@@ -31,7 +31,7 @@ test("an empty host leads to connecting JumpCloud, and tries the key", async () 
   await page.getByLabel("Console address").fill(sandbox.jumpcloud);
   await look(page, "first-jumpcloud");
   await page.getByRole("button", { name: "Connect JumpCloud" }).click();
-  await page.getByRole("alert").waitFor({ timeout: 60_000 });
+  await page.locator("#notice .note").waitFor({ timeout: 60_000 });
   assert.equal(await page.getByLabel("What people call this organisation").inputValue(), "Larkspur & Co");
   await look(page, "first-jumpcloud-refused");
   await page.getByLabel("Client secret or API key").fill(sandbox.jumpcloud_api_key);

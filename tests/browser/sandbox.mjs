@@ -33,10 +33,14 @@ export async function start({ empty = false } = {}) {
       request.on("error", reject);
       request.end(body === undefined ? undefined : JSON.stringify(body));
     });
+  const state = async () => {
+    const { jumpcloud, google, entra } = await ask("GET", "state");
+    return { jumpcloud, google: google.tenant, entra: entra.tenant };
+  };
   return {
     ...told,
     /** What all three vendors hold. */
-    state: () => ask("GET", "state"),
+    state,
     /** Every request that a vendor got. */
     requests: () => ask("GET", "requests"),
     /** Writes that a vendor got. */
@@ -48,7 +52,7 @@ export async function start({ empty = false } = {}) {
     click: (click) => ask("POST", "clicks", click),
     /** A Google group's members by its address; none where there is no such group. */
     google_members: async (address) => {
-      const { google } = await ask("GET", "state");
+      const { google } = await state();
       return google.groups.find((group) => group.email === address)?.members?.map((member) => member.email ?? member.id);
     },
     errors: () => errors,

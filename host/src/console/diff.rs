@@ -259,3 +259,111 @@ fn held(part: &Part, places: &BTreeMap<&str, &str>) -> Vec<HeldLines> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use groupcast_guest::plan::part::{PartGroup, PartTarget, Reason, RemovalReason, TargetBefore};
+
+    use super::*;
+
+    fn remove(number: usize) -> Operation {
+        Operation::RemoveMember {
+            group: GroupRef::Id("t1".to_owned()),
+            principal: format!("p{number}"),
+            user: None,
+            address: format!("p{number}@example.com"),
+            why: RemovalReason::LeftGroup,
+        }
+    }
+
+    fn sample() -> Part {
+        Part {
+            version: 1,
+            group: PartGroup {
+                id: "g1".to_owned(),
+                name: "<Sales>".to_owned(),
+                email: Some("sales@example.com".to_owned()),
+                email_is_override: false,
+                users: Some(3),
+            },
+            state: GroupState::Held,
+            reasons: vec![Reason::new("limit", "Over the limit.")],
+            target: Some(PartTarget {
+                id: Some("t1".to_owned()),
+                key: "sales@example.com".to_owned(),
+                label: "sales@example.com".to_owned(),
+                how: TargetHow::Takeover,
+                before: Some(TargetBefore {
+                    name: "Old".to_owned(),
+                    description: String::new(),
+                    address: "sales@example.com".to_owned(),
+                }),
+            }),
+            fingerprint: String::new(),
+            operations: vec![
+                Operation::UpdateGroup {
+                    group: GroupRef::Id("t1".to_owned()),
+                    name: Some("Sales".to_owned()),
+                    description: None,
+                    address: None,
+                },
+                Operation::RemoveMember {
+                    group: GroupRef::Id("t0".to_owned()),
+                    principal: "p".to_owned(),
+                    user: None,
+                    address: "moved@example.com".to_owned(),
+                    why: RemovalReason::Moved,
+                },
+            ],
+            held: (0..20)
+                .map(|number| Held {
+                    operation: remove(number),
+                    reason: Reason::new("limit", "Over the limit."),
+                    approvable: true,
+                })
+                .collect(),
+            notes: vec![Note::Bind {
+                state: "managed".to_owned(),
+                key: "sales@example.com".to_owned(),
+                target: Some("t1".to_owned()),
+                name: "Sales".to_owned(),
+                had_email: true,
+                moving_from: vec![("t0".to_owned(), "old@example.com".to_owned())],
+            }],
+            waiting: Vec::new(),
+            foreign: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn r43_what_is_held_is_shown_once_for_its_reason_and_can_be_released() {
+        let shown = part(&sample(), None);
+        assert!(shown.releasable && shown.reasons.is_empty(), "the reason stands at what is held");
+        assert_eq!(shown.held.len(), 1);
+        assert_eq!((shown.held[0].lines.len(), shown.held[0].more), (HELD, 20 - HELD));
+    }
+
+    #[test]
+    fn r50_a_takeover_says_so_and_changes_show_what_was_before() {
+        let shown = part(&sample(), None);
+        assert!(shown.badges.iter().any(|badge| badge.text.contains("takes over")));
+        assert_eq!(shown.lists[0].lines[0].text.0, "name: Old → Sales");
+    }
+
+    #[test]
+    fn r15_where_people_are_moved_from_another_group_it_is_named() {
+        let shown = part(&sample(), None);
+        let aside = shown.lists[1].lines[0].aside.as_ref().map(Name::plain);
+        assert_eq!(aside.as_deref(), Some("from old@example.com, moved to the new address"));
+    }
+
+    #[test]
+    fn an_owner_who_stays_is_not_offered_for_release() {
+        let mut owner = sample();
+        for held in &mut owner.held {
+            held.approvable = false;
+        }
+        assert!(!part(&owner, None).releasable);
+    }
+}

@@ -376,17 +376,15 @@ pub fn badges(view: &DirectoryView) -> Vec<Badge> {
 
 /// Who paused it.
 pub fn paused(view: &DirectoryView) -> Option<&Pause> {
-    let _ = view;
-    None
+    view.status.state.paused.as_ref()
 }
 
 /// Why it no longer runs by itself.
 pub fn quarantine(view: &DirectoryView) -> Option<&Quarantine> {
-    let _ = view;
-    None
+    view.status.state.quarantine.as_ref()
 }
 
 /// Whether a job of it waits for its turn or is at work.
 pub fn is_running(view: &DirectoryView) -> bool {
-    view.status.running_since.is_some()
+    view.status.job.is_some()
 }

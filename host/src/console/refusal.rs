@@ -43,3 +43,31 @@ pub fn refusal(error: &ServiceError) -> (StatusCode, Notice) {
     };
     (status, notice)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::service::Invalid;
+
+    #[test]
+    fn what_went_wrong_inside_is_for_the_log_alone() {
+        let (status, notice) = refusal(&ServiceError::Internal("row 7 of table tokens".to_owned()));
+        assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
+        assert!(notice.lines.iter().all(|line| !line.contains("tokens")));
+    }
+
+    #[test]
+    fn all_that_is_wrong_in_a_form_is_told_with_its_place_and_what_to_do() {
+        let problems = vec![Invalid {
+            place: "google.admin".to_owned(),
+            message: "this is no address".to_owned(),
+            help: Some("write one, such as a@example.com".to_owned()),
+        }];
+        let (status, notice) = refusal(&ServiceError::Invalid { problems });
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert_eq!(
+            notice.lines,
+            ["google.admin: this is no address (write one, such as a@example.com)"]
+        );
+    }
+}

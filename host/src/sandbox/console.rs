@@ -16,7 +16,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::{Folder, SandboxError};
-use crate::cli::serve::Serving;
+use crate::cli::serving::Serving;
 use crate::service::{NewDirectory, NewTenant, NewToken, Principal, Service, ServiceError};
 use crate::store::ConnectionId;
 use crate::store::service::{DirectoryVendor, Role};

@@ -12,6 +12,9 @@ use crate::store::service::{DirectoryRecord, DirectoryVendor, Role};
 /// Stands where an ID must stand that nothing is asked about.
 const NOBODY: &str = "00000000-0000-0000-0000-000000000000";
 
+/// What the stand-in is called.
+const SOURCE: &str = "source";
+
 impl Service {
     /// Signs in to a stored tenant's JumpCloud and lists its cloud directories. Reads only.
     ///
@@ -20,14 +23,16 @@ impl Service {
     pub async fn try_jumpcloud(&self, who: &Principal, tenant: &str) -> Result<Vec<SourceDirectory>> {
         self.require(who, Some(tenant), Role::Admin)?;
         let record = self.stored_tenant(tenant).await?;
+        let source = record.jumpcloud.get("service_account").unwrap_or(&record.jumpcloud);
+        let secret = source.get("client_secret").or_else(|| source.get("api_key")).cloned();
         // Credentials belong to a source and a directory. This one stands in for a directory that is not connected yet,
         // and is never asked.
         let stand_in = DirectoryRecord {
-            id: ConnectionId::new(tenant, "source"),
+            id: ConnectionId::new(tenant, SOURCE),
             vendor: DirectoryVendor::Entra,
             section: json!({
                 "directory": "0".repeat(24), "tenant_id": NOBODY, "client_id": NOBODY,
-                "client_secret": { "stored": "none" },
+                "client_secret": secret,
             }),
             version: 0,
             created_at: self.now(),
@@ -41,7 +46,13 @@ impl Service {
             .into_iter()
             .next()
             .ok_or_else(|| ServiceError::Internal("a stand-in gave no connection".to_owned()))?;
-        let setup = setup.map_err(|error| ServiceError::Refused(error.to_string()))?;
+        let setup = setup.map_err(|error| ServiceError::Refused(told(&error.to_string(), tenant)))?;
         Ok(self.groupcast.source_directories(&setup).await?)
     }
+}
+
+/// Without the name of the stand-in, which nobody knows.
+fn told(error: &str, tenant: &str) -> String {
+    let of_stand_in = format!("{tenant}/{SOURCE}: ");
+    error.strip_prefix(&of_stand_in).unwrap_or(error).to_owned()
 }

@@ -8,7 +8,7 @@ use axum::response::Response;
 
 use crate::console::page::{Pages, Theme, see_other};
 use crate::console::reader::THEME;
-use crate::console::words::grouped;
+use crate::console::words::count;
 
 /// A form's fields; of several with one name the last counts.
 pub type Fields = Form<HashMap<String, String>>;
@@ -41,7 +41,7 @@ pub fn query(fields: &[(&str, &str)]) -> String {
 }
 
 /// Where a page of a list stands: `fields` are those that each page of it has.
-pub fn pages(href: &str, fields: &[(&str, &str)], after: Option<&str>, next: Option<&str>, shown: usize, what: &str) -> Pages {
+pub fn pages(href: &str, fields: &[(&str, &str)], after: Option<&str>, next: Option<&str>, shown: usize, what: (&str, &str)) -> Pages {
     let link = |after: &str| {
         let mut all = fields.to_vec();
         all.push(("after", after));
@@ -50,12 +50,12 @@ pub fn pages(href: &str, fields: &[(&str, &str)], after: Option<&str>, next: Opt
             query => format!("{href}?{query}"),
         }
     };
-    let shown = grouped(shown as u64);
+    let shown = count(shown as u64, what.0, what.1);
     Pages {
         told: if next.is_some() || after.is_some() {
-            format!("{shown} {what} on this page")
+            format!("{shown} on this page")
         } else {
-            format!("{shown} {what}")
+            shown
         },
         first: after.map(|_| link("")),
         next: next.map(link),

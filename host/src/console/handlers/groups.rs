@@ -54,7 +54,7 @@ pub async fn list(
         after.as_deref(),
         found.next.as_deref(),
         rows.len(),
-        "groups",
+        ("group", "groups"),
     );
     Ok(page(
         StatusCode::OK,

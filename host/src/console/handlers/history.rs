@@ -45,7 +45,7 @@ fn entries(
     let more = found.len() > ENTRIES as usize;
     found.truncate(ENTRIES as usize);
     let next = found.last().filter(|_| more).map(|last| last.sequence.to_string());
-    let at = pages(href, &[], before, next.as_deref(), found.len(), "entries");
+    let at = pages(href, &[], before, next.as_deref(), found.len(), ("entry", "entries"));
     (found.into_iter().map(entry).collect(), at)
 }
 

@@ -303,9 +303,9 @@ impl Told {
             .map(|(place, (phase, done, total, message))| PhaseLine {
                 title: phase_name(phase),
                 about: match total {
-                    Some(total) => format!("{} of {}  {}", grouped(*done), grouped(*total), shown(message)),
-                    None if *done > 0 => format!("{}  {}", grouped(*done), shown(message)),
-                    None => shown(message),
+                    Some(total) => format!("{} of {} {}", grouped(*done), grouped(*total), about(message)),
+                    None if *done > 0 => format!("{} {}", grouped(*done), about(message)),
+                    None => about(message),
                 },
                 done: !running || place + 1 < last,
             })
@@ -352,12 +352,25 @@ fn next(job: &JobRecord) -> Vec<(String, String)> {
     next
 }
 
+/// What is being worked on, unless it is an ID, which tells nobody anything.
+fn about(message: &str) -> String {
+    let is_id = message.len() >= 12 && message.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    if is_id && message.bytes().any(|byte| byte.is_ascii_digit()) {
+        String::new()
+    } else {
+        shown(message)
+    }
+}
+
 fn phase_name(phase: &str) -> &'static str {
     match phase {
         "reading-source" => "Reading JumpCloud",
+        "source-members" => "Reading who is in JumpCloud's groups",
         "reading-target" => "Reading the directory",
+        "target-users" => "Finding people in the directory",
+        "target-members" => "Reading who is in the directory's groups",
         "planning" => "Planning",
-        "writing" => "Writing",
+        "write" | "writing" => "Writing",
         "verifying" => "Reading back what was written",
         _ => "At work",
     }

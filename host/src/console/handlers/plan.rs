@@ -123,7 +123,7 @@ pub async fn one(
     let to_apply = loud.iter().any(|one| one.part.has_work()) || summary.operations > 0;
     let held = loud.iter().any(|one| one.part.held.iter().any(|held| held.approvable));
     let href = href(&id, &record.hash);
-    let at = pages(&href, &[], after.as_deref(), parts.next.as_deref(), parts.items.len(), "groups");
+    let at = pages(&href, &[], after.as_deref(), parts.next.as_deref(), parts.items.len(), ("group", "groups"));
     let applied = match &record.status {
         PlanStatus::Applied { run, .. } => Some((
             format!("{}/runs/{}", directory_href(&id), segment(run)),
@@ -144,6 +144,7 @@ pub async fn one(
                 && view.managed
                 && (to_apply || held)
                 && reader.who.may(Some(&id.tenant), Role::Operator),
+            to_apply,
             to_apply_told: if to_apply {
                 told(&PlanSummary { held: 0, ..summary.clone() })
             } else {

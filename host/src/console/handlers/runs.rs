@@ -157,7 +157,7 @@ pub async fn one(
     shell.badges.push(end(&record));
     let href = format!("{}/runs/{}", directory_href(&id), segment(&run));
     let after = after.map(|after| after.to_string());
-    let at = pages(&href, &[], after.as_deref(), next.as_deref(), outcomes.len(), "writes");
+    let at = pages(&href, &[], after.as_deref(), next.as_deref(), outcomes.len(), ("write", "writes"));
     let names = group_names(&service, &reader, &id, &record).await?;
     let wrote = !outcomes.is_empty() || after.is_some();
     let may_undo = wrote && record.ended_at.is_some() && reader.who.may(Some(&id.tenant), Role::Operator);

@@ -37,7 +37,7 @@ pub async fn list(State(service): Host, reader: Reader, axum::extract::Query(que
         after.as_deref(),
         found.next.as_deref(),
         rows.len(),
-        "tenants",
+        ("tenant", "tenants"),
     );
     Ok(page(
         StatusCode::OK,

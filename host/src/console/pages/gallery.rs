@@ -425,6 +425,7 @@ fn all() -> Vec<(&'static str, String)> {
             extent: Some("12 of 41 groups looked at.".to_owned()),
             applied: None,
             may_approve: true,
+            to_apply: true,
             to_apply_told: "1,209 changes in 5 groups".to_owned(),
             parts: vec![part("a", "Sales", 3), part("b", MARKUP, 40), part("c", ARABIC, 1), part("d", &long(), 0)],
             parts_told: "4 groups with something to see".to_owned(),

@@ -128,6 +128,8 @@ pub struct Plan {
     pub applied: Option<(String, String)>,
     /// Whether the reader may approve it.
     pub may_approve: bool,
+    /// Whether there is more in it than what is held.
+    pub to_apply: bool,
     /// What approving it all does.
     pub to_apply_told: String,
     /// The page's groups with something to see.
