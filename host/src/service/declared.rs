@@ -152,3 +152,112 @@ fn told(error: ConfigError, tenant: &str, directories: &[DirectoryRecord]) -> Se
         .collect();
     ServiceError::Invalid { problems }
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono::Utc;
+    use serde_json::json;
+
+    use super::*;
+    use crate::store::ConnectionId;
+
+    fn host() -> Config {
+        Config::from_bytes(Path::new("/etc/groupcast.toml"), b"[service]\n").unwrap()
+    }
+
+    fn tenant(jumpcloud: Value) -> TenantRecord {
+        TenantRecord {
+            name: "acme".to_owned(),
+            title: "Acme".to_owned(),
+            jumpcloud,
+            plugin: None,
+            enabled: true,
+            version: 1,
+            created_at: Utc::now(),
+            updated_at: Utc::now(),
+        }
+    }
+
+    fn google(name: &str, section: Value) -> DirectoryRecord {
+        DirectoryRecord {
+            id: ConnectionId::new("acme", name),
+            vendor: DirectoryVendor::Google,
+            section,
+            version: 1,
+            created_at: Utc::now(),
+            updated_at: Utc::now(),
+        }
+    }
+
+    fn jumpcloud() -> Value {
+        json!({"api_key": {"stored": "jumpcloud"}})
+    }
+
+    fn problems(jumpcloud: Value, directories: &[DirectoryRecord]) -> Vec<(String, String)> {
+        match configuration(&host(), &tenant(jumpcloud), directories) {
+            Err(ServiceError::Invalid { problems }) => problems
+                .into_iter()
+                .map(|problem| (problem.place, problem.message))
+                .collect(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_stored_tenant_becomes_the_configuration_that_a_file_would_have_given() {
+        let directory = google(
+            "main",
+            json!({
+                "directory": "d1", "admin": "admin@example.com", "customer_id": null,
+                "service_account_key": {"stored": "google"}, "addresses": {"g1": "sales@example.com"},
+            }),
+        );
+        let config = configuration(&host(), &tenant(jumpcloud()), &[directory]).unwrap();
+        let connection = config.connections().next().unwrap();
+        assert_eq!(connection.id, ConnectionId::new("acme", "main"));
+        assert_eq!(connection.settings().addresses["g1"], "sales@example.com");
+        assert!(config.service.is_some(), "the host's own sections stay");
+    }
+
+    #[test]
+    fn a_tenant_may_have_no_directory_yet() {
+        let config = configuration(&host(), &tenant(jumpcloud()), &[]).unwrap();
+        assert_eq!(config.tenants[0].connections.len(), 0);
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_the_directorys_name_and_key() {
+        let section =
+            json!({"directory": "d1", "admin": "nobody", "service_account_key": {"stored": "google"}});
+        let found = problems(jumpcloud(), &[google("main", section)]);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!(found[0].0, "main.admin");
+        let section = json!({"directory": "d1", "admin": "a@example.com", "service_account_key": {"stored": "k"}, "adress": {}});
+        let found = problems(jumpcloud(), &[google("main", section)]);
+        assert!(
+            found[0].0.starts_with("main") && found[0].1.contains("adress"),
+            "{found:?}"
+        );
+    }
+
+    #[test]
+    fn a_tenant_reads_no_file_and_no_variable_of_the_host() {
+        for source in [json!({"file": "/etc/shadow"}), json!({"env": "DATABASE_URL"})] {
+            let found = problems(json!({"api_key": source}), &[]);
+            assert_eq!(found[0].0, "jumpcloud.api_key", "{found:?}");
+            let section = json!({"directory": "d", "admin": "a@example.com", "service_account_key": source});
+            let found = problems(jumpcloud(), &[google("main", section)]);
+            assert_eq!(found[0].0, "main.service_account_key", "{found:?}");
+        }
+    }
+
+    #[test]
+    fn names_and_texts_cannot_break_out_of_the_configuration() {
+        let evil = "x\"\n[service]\nlisten = \"0.0.0.0:1\"\n";
+        let section = json!({
+            "directory": evil, "admin": "a@example.com", "service_account_key": {"stored": "k"},
+        });
+        let found = problems(jumpcloud(), &[google("main", section)]);
+        assert_eq!(found[0].0, "main.directory", "{found:?}");
+    }
+}
