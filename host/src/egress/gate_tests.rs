@@ -14,7 +14,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use super::super::TenantEgress;
 use super::super::learned::ApprovedOperations;
 use super::super::origin::Origin;
-use super::super::permit::{BootClock, Lease, NoPermit, OpenIntents, RunPermit};
+use super::super::permit::{BootClock, Lease, ManagedQuestion, NoPermit, OpenIntents, RunPermit};
 use super::super::policy::Phase;
 use super::super::recorder::MemoryRecorder;
 use super::super::rules::Rule;
@@ -140,6 +140,16 @@ impl BootClock for Still {
     }
 }
 
+/// Always on.
+struct Managed;
+
+#[async_trait]
+impl ManagedQuestion for Managed {
+    async fn is_managed(&self) -> Result<bool, String> {
+        Ok(true)
+    }
+}
+
 fn permit(lapse: usize, operations: Vec<Operation>) -> Arc<Counting> {
     let lease = Lease::new(Arc::new(Still));
     lease.renewed(lease.before_renewal(), Duration::from_secs(60));
@@ -148,7 +158,7 @@ fn permit(lapse: usize, operations: Vec<Operation>) -> Arc<Counting> {
         lapse,
         inner: RunPermit {
             lease: Arc::new(lease),
-            managed: Arc::new(|| true),
+            managed: Arc::new(Managed),
             cancelled: tokio_util::sync::CancellationToken::new(),
             approved: Arc::new(ApprovedOperations::new(operations)),
             intents: Arc::new(AllOpen),
