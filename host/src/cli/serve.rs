@@ -1,6 +1,8 @@
 //! `groupcast serve`: every connection on its schedule, several tenants side by side, until told to stop.
 
+use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use groupcast_guest::engine::Extent;
@@ -12,6 +14,10 @@ use crate::config::Config;
 use crate::run::{Groupcast, RunFailureKind, SyncOutcome};
 use crate::schedule::{EmbeddedEngine, Engine, EngineLimits, Runner, Trigger};
 use crate::store::{ConnectionId, RunEnd, RunResult, RunStore};
+use crate::telemetry::{Telemetry, Watch, Watched};
+
+/// How often the scheduler says that it lives.
+const BEAT: Duration = Duration::from_secs(15);
 
 /// Runs a connection's sync when its time comes.
 struct Syncs(Arc<Groupcast>);
@@ -68,6 +74,19 @@ impl Runner for Syncs {
     }
 }
 
+/// Says that the scheduler lives while it is polled, and that the host stops once it does.
+async fn beating(telemetry: &Telemetry, watch: &Watch, stop: &CancellationToken) -> Infallible {
+    loop {
+        telemetry.beat();
+        tokio::select! {
+            () = stop.cancelled() => break,
+            () = tokio::time::sleep(BEAT) => {}
+        }
+    }
+    watch.stopping();
+    std::future::pending().await
+}
+
 /// Serves these connections until `stop`; then no new run begins, those under way end before their next write, and it returns.
 ///
 /// # Errors
@@ -76,6 +95,8 @@ pub(super) async fn serve(
     groupcast: Arc<Groupcast>,
     config: &Config,
     connections: &[ConnectionId],
+    telemetry: &Telemetry,
+    watch: &Watch,
     stop: &CancellationToken,
 ) -> Result<Exit, Problem> {
     let runs: Arc<dyn RunStore> = Arc::clone(groupcast.store()) as Arc<dyn RunStore>;
@@ -91,6 +112,11 @@ pub(super) async fn serve(
             continue;
         }
         scheduled += u32::from(connection.schedule.is_some());
+        let watched = Watched {
+            schedule: connection.schedule.clone(),
+            max_age: config.telemetry.max_age_seconds.map(Duration::from_secs),
+        };
+        telemetry.watch(&connection.id, watched);
         engine
             .put_schedule(&connection.id, connection.schedule.clone())
             .await
@@ -111,7 +137,10 @@ pub(super) async fn serve(
              schedule = { cron = \"*/15 * * * *\", timezone = \"UTC\" }",
         ));
     }
-    let served = engine.serve(stop.clone()).await;
+    let served = tokio::select! {
+        served = engine.serve(stop.clone()) => served,
+        never = beating(telemetry, watch, stop) => match never {},
+    };
     for connection in &served.dropped {
         tracing::warn!(%connection, "its run did not end in time and was dropped; the next run settles what is open");
     }

@@ -31,7 +31,7 @@ pub use sections::{
     TenantSection,
 };
 pub use service::{OidcSection, ServiceSection, TlsSection};
-pub use telemetry::TelemetrySection;
+pub use telemetry::{DeadManSection, LogFormat, TelemetrySection};
 
 pub use crate::store::ConnectionId;
 

@@ -124,6 +124,15 @@ impl WritePermit for Counting {
     }
 }
 
+struct AlwaysManaged;
+
+#[async_trait]
+impl ManagedQuestion for AlwaysManaged {
+    async fn is_managed(&self) -> Result<bool, String> {
+        Ok(true)
+    }
+}
+
 struct AllOpen;
 
 impl OpenIntents for AllOpen {
@@ -140,16 +149,6 @@ impl BootClock for Still {
     }
 }
 
-/// Always on.
-struct Managed;
-
-#[async_trait]
-impl ManagedQuestion for Managed {
-    async fn is_managed(&self) -> Result<bool, String> {
-        Ok(true)
-    }
-}
-
 fn permit(lapse: usize, operations: Vec<Operation>) -> Arc<Counting> {
     let lease = Lease::new(Arc::new(Still));
     lease.renewed(lease.before_renewal(), Duration::from_secs(60));
@@ -158,7 +157,7 @@ fn permit(lapse: usize, operations: Vec<Operation>) -> Arc<Counting> {
         lapse,
         inner: RunPermit {
             lease: Arc::new(lease),
-            managed: Arc::new(Managed),
+            managed: Arc::new(AlwaysManaged),
             cancelled: tokio_util::sync::CancellationToken::new(),
             approved: Arc::new(ApprovedOperations::new(operations)),
             intents: Arc::new(AllOpen),

@@ -9,6 +9,7 @@ use groupcast_guest::settings::Settings;
 use rand::Rng;
 use tokio::sync::Mutex as AsyncMutex;
 use tokio_util::sync::CancellationToken;
+use tracing::field::Empty;
 
 use super::host::{Access, RunHost};
 use super::job::JobRuns;
@@ -28,6 +29,7 @@ use crate::store::{
     Mode, NewPlan, NewRun, PlanRecord, RunEnd, RunKind, RunQuery, RunRecord, RunResult, SqliteStore, Store,
     StoreError,
 };
+use crate::telemetry::traces;
 
 /// How many runs may be in flight at once in this process.
 const RUNS_AT_ONCE: u32 = 32;
@@ -303,6 +305,7 @@ impl Groupcast {
             store: Arc::clone(&self.store),
             gate,
             observer: Arc::clone(&self.observer),
+            phases: traces::Phases::default(),
             access,
         };
         (Arc::new(host), recorder)
@@ -326,6 +329,7 @@ impl Groupcast {
         if let Some(job) = &self.job {
             job.began(&run);
         }
+        traces::begun(&run);
         self.observer.began(&self.run_ref(&setup.id, &run), kind);
         Ok(run)
     }
@@ -344,12 +348,14 @@ impl Groupcast {
         if let Err(error) = self.store.end_run(run, &end, &counters).await {
             tracing::warn!(%error, run, "the end of a run could not be recorded");
         }
+        traces::ended(result);
         self.observer.ended(recorder.about(), &end, &requests, &usage);
     }
 
     /// What a person is told of a run that failed: the host knows more of a refusal than the component does.
     pub(super) fn failure(error: RunError, recorder: &RunRecorder) -> RunFailure {
         use groupcast_guest::failure::FailureKind;
+        recorder.broke(&error);
         let refusal = recorder.refusal();
         match (error, refusal) {
             (RunError::Failed(failure), Some(refusal)) if failure.kind == FailureKind::Denied => {
@@ -388,6 +394,10 @@ impl Groupcast {
         self.plan_reading(connection, Extent::Whole, cancel).await
     }
 
+    #[tracing::instrument(target = "groupcast::trace", name = "run", skip_all, fields(
+        otel.name = "run plan", kind = "plan", tenant = connection.tenant, connection = connection.name,
+        run = Empty, result = Empty, otel.status_code = Empty
+    ))]
     async fn plan_reading(
         &self,
         connection: &ConnectionName,
@@ -445,6 +455,8 @@ impl Groupcast {
             job.planned(&record.hash);
         }
         let plan = self.stored(setup, &record).await?;
+        self.observer
+            .planned(&self.run_ref(&setup.id, &run), &plan, &summary);
         let result = if plan.has_work() || plan.has_held() {
             RunResult::ChangesPending
         } else {
