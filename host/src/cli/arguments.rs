@@ -165,6 +165,15 @@ Ends on Ctrl-C or SIGTERM, before its next write; a second Ctrl-C ends it at onc
 Example:
   groupcast serve --config /etc/groupcast.toml")]
     Serve,
+    /// Ask a serving host whether it is well: for containers and service managers
+    #[command(after_help = "\
+Asks the address of `[telemetry] listen`, unless --url names another. Ends with 0 where
+the host can do its work, with 4 where it cannot or does not answer.
+
+Example:
+  groupcast health --config /etc/groupcast.toml
+  groupcast health --url http://127.0.0.1:9464/livez")]
+    Health(HealthArguments),
     /// Keep credentials encrypted beside the store
     ///
     /// The configuration refers to them by name: `api_key = { stored = \"jumpcloud\" }`. Values are never printed.
@@ -188,6 +197,14 @@ Example:
   groupcast simulators --no-tls --ports 8081,8082,8083
   groupcast simulators --organisation organisation.json --faults faults.json")]
     Simulators(SimulatorsArguments),
+}
+
+/// `health`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub struct HealthArguments {
+    /// Where to ask, instead of the configuration's address
+    #[arg(long, value_name = "URL")]
+    pub url: Option<String>,
 }
 
 /// `apply`.

@@ -1,15 +1,17 @@
 //! The real surroundings: the host's own rooms, and the terminal.
 
 use std::io::{BufRead as _, IsTerminal as _, Read as _, Write as _};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
-use super::arguments::{SandboxArguments, SimulatorsArguments};
+use super::arguments::{HealthArguments, SandboxArguments, SimulatorsArguments};
 use super::exit::Exit;
 use super::operations::{Observer, Operations};
 use super::problem::Problem;
@@ -19,7 +21,8 @@ use crate::plugin::{Plugin, PluginEngine, RunLimits};
 use crate::recording::Recordings;
 use crate::run::{Groupcast, OpenError, OpenOptions};
 use crate::secrets::Secrets;
-use crate::store::SqliteStore;
+use crate::store::{SqliteStore, Store};
+use crate::telemetry::{DeadManOptions, Health, Telemetry, Watch, WatchOptions, WatchedStore};
 
 /// The longest secret, bytes: a service account's key file has under 3 KiB.
 const LONGEST_SECRET: u64 = 64 << 10;
@@ -58,7 +61,11 @@ impl Host {
 
     /// The same for a service: it goes on with the connections that can be set up, and looks again for the others. Where
     /// none can, there is nothing to serve.
-    async fn opened_to_serve(&self, opening: Opening<'_>) -> Result<(Arc<Groupcast>, Config), Problem> {
+    async fn opened_to_serve(
+        &self,
+        opening: Opening<'_>,
+        telemetry: &Telemetry,
+    ) -> Result<(Arc<Groupcast>, Config), Problem> {
         let refused = |error: &dyn std::fmt::Display| Problem::refused(error.to_string());
         let config = load(opening.config)?;
         let record = config.record || opening.record;
@@ -74,10 +81,14 @@ impl Host {
                 .await
                 .map_err(|error| refused(&error))?,
         };
+        telemetry.compiled();
         let store = SqliteStore::open(&config.store_path)
             .await
             .map_err(|error| Problem::failed(error.to_string()))?;
-        let groupcast = Groupcast::with_plugin(Vec::new(), Arc::new(store), engine, plugin, opening.observer)
+        let store: Arc<dyn Store> = Arc::new(WatchedStore::new(Arc::new(store), telemetry.clone()));
+        // The log says what runs do: beside it, progress would say it twice, and not in the log's form.
+        let observer = Arc::new(telemetry.clone());
+        let groupcast = Groupcast::with_plugin(Vec::new(), store, engine, plugin, observer)
             .with_attempts(config.clone(), attempts);
         let groupcast = if record {
             groupcast.recording(config.recordings.clone())
@@ -117,11 +128,47 @@ impl Surroundings for Host {
 
     async fn serve(&self, opening: Opening<'_>, cancel: &CancellationToken) -> Result<Exit, Problem> {
         let named = opening.connection.map(ToOwned::to_owned);
-        let (groupcast, config) = self.opened_to_serve(opening).await?;
+        let telemetry = Telemetry::default();
+        let (groupcast, config) = self.opened_to_serve(opening, &telemetry).await?;
         let connections = groupcast
             .resolve(named.as_deref())
             .map_err(|unknown| Problem::refused(unknown.to_string()))?;
-        super::serve::serve(groupcast, &config, &connections, cancel).await
+        let watch = watched(&config, &telemetry, groupcast.store()).await?;
+        let served = super::serve::serve(groupcast, &config, &connections, &telemetry, &watch, cancel).await;
+        watch.stop().await;
+        served
+    }
+
+    async fn health(&self, config: &Path, arguments: &HealthArguments) -> Result<Health, Problem> {
+        let (url, ca_pem) = match &arguments.url {
+            Some(url) => (url.clone(), None),
+            None => {
+                let config = load(config)?;
+                let address = config.telemetry.listen.ok_or_else(|| {
+                    Problem::refused(
+                        "the configuration names no address to ask: give telemetry.listen one, such as \
+                         \"127.0.0.1:9464\", or say --url",
+                    )
+                })?;
+                (
+                    format!("http://{}/readyz", reachable(address)),
+                    certificates(&config)?,
+                )
+            }
+        };
+        let unwell = |reason: String| Problem::failed(format!("no host answers at {url}: {reason}"));
+        let client = crate::telemetry::client(ca_pem.as_deref()).map_err(Problem::refused)?;
+        let answer = client
+            .get(&url)
+            .send()
+            .await
+            .map_err(|error| unwell(error.without_url().to_string()))?;
+        let status = answer.status();
+        answer.json().await.map_err(|_| {
+            unwell(format!(
+                "what answers with {status} is no groupcast, or not its health; ask /livez or /readyz"
+            ))
+        })
     }
 
     fn component(&self, file: Option<&Path>, limits: &RunLimits) -> Result<Component, Problem> {
@@ -215,6 +262,58 @@ impl Surroundings for Host {
         };
         trimmed(&value)
     }
+}
+
+/// What serves beside the runs, as the configuration says.
+async fn watched(config: &Config, telemetry: &Telemetry, store: &Arc<dyn Store>) -> Result<Watch, Problem> {
+    let secrets = Secrets::new(&config.secrets_file, &config.secrets_key_file);
+    let refused = |error: &dyn std::fmt::Display| Problem::refused(error.to_string());
+    let dead_man = match &config.telemetry.dead_man {
+        None => None,
+        Some(section) => Some(DeadManOptions {
+            url: secrets.get(&section.url).await.map_err(|error| refused(&error))?,
+            failure_url: match &section.failure_url {
+                Some(source) => Some(secrets.get(source).await.map_err(|error| refused(&error))?),
+                None => None,
+            },
+            every: Duration::from_secs(section.every_seconds),
+        }),
+    };
+    let options = WatchOptions {
+        listen: config.telemetry.listen,
+        dead_man,
+        ca_pem: certificates(config)?,
+    };
+    let watch = Watch::begin(telemetry.clone(), Arc::clone(store), options)
+        .await
+        .map_err(|error| refused(&error))?;
+    if let Some(address) = watch.address() {
+        tracing::info!(%address, "metrics and health can be read");
+    }
+    Ok(watch)
+}
+
+/// Where a listener of this machine can be asked: whoever listens everywhere listens here too.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let here = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ip => ip,
+    };
+    SocketAddr::new(here, address.port())
+}
+
+/// The configuration's own certificate authorities.
+fn certificates(config: &Config) -> Result<Option<Vec<u8>>, Problem> {
+    let Some(path) = &config.ca_file else {
+        return Ok(None);
+    };
+    std::fs::read(path).map(Some).map_err(|error| {
+        Problem::refused(format!(
+            "network.ca_file: {} cannot be read: {error}",
+            path.display()
+        ))
+    })
 }
 
 fn load(path: &Path) -> Result<Config, Problem> {

@@ -35,6 +35,7 @@ use self::progress::{Manner, Progress};
 use self::render::failure::failure;
 use self::session::Session;
 use self::surroundings::Surroundings;
+use crate::config::Config;
 
 /// The program.
 pub fn main() -> ExitCode {
@@ -54,8 +55,6 @@ pub fn main() -> ExitCode {
     let serving = matches!(command_line.command, Command::Serve | Command::Simulators(_));
     let manner = Manner::fitting(command_line.shared.quiet, serving);
     let progress = Arc::new(Progress::new(manner, command_line.shared.verbose));
-    let log_is_output = matches!(command_line.command, Command::Serve);
-    logging::start(&command_line.shared, log_is_output, Arc::clone(&progress));
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -67,8 +66,17 @@ pub fn main() -> ExitCode {
     };
     let cancel = CancellationToken::new();
     let exit = runtime.block_on(async {
-        tokio::spawn(listen_for_signals(cancel.clone(), Arc::clone(&progress)));
-        run(
+        let serves = matches!(command_line.command, Command::Serve);
+        let config = config_of_log(&command_line);
+        let logging = logging::start(
+            &command_line.shared,
+            serves,
+            config.as_ref(),
+            Arc::clone(&progress),
+        )
+        .await;
+        tokio::spawn(listen_for_signals(cancel.clone(), serves, Arc::clone(&progress)));
+        let exit = run(
             &command_line,
             &host::Host::default(),
             cancel,
@@ -76,11 +84,24 @@ pub fn main() -> ExitCode {
             &mut anstream::stdout(),
             &mut anstream::stderr(),
         )
-        .await
+        .await;
+        logging.stop().await;
+        exit
     });
     // Blocking reads (a prompt, a name lookup) must not keep the process alive.
     runtime.shutdown_background();
     exit.into()
+}
+
+/// What the log and the traces of a command that runs something are configured by. What is wrong with the file, the
+/// command itself says.
+fn config_of_log(command_line: &CommandLine) -> Option<Config> {
+    let runs = matches!(
+        command_line.command,
+        Command::Serve | Command::Check | Command::Plan | Command::Apply(_) | Command::Sync(_)
+    );
+    runs.then(|| Config::load(&command_line.shared.config).ok())
+        .flatten()
 }
 
 /// Does what a command line says, over given surroundings and streams.
@@ -129,10 +150,14 @@ fn report(session: &mut Session<'_>, problem: &Problem) {
 }
 
 /// The first signal asks runs to stop before their next write; the second ends the process.
-async fn listen_for_signals(cancel: CancellationToken, progress: Arc<Progress>) {
+async fn listen_for_signals(cancel: CancellationToken, serves: bool, progress: Arc<Progress>) {
     signal().await;
     cancel.cancel();
-    progress.print("Stopping before the next write; once more to end at once.\n");
+    if serves {
+        tracing::info!("Stopping before the next write; once more to end at once");
+    } else {
+        progress.print("Stopping before the next write; once more to end at once.\n");
+    }
     signal().await;
     // 130: what shells report for a process that was interrupted.
     std::process::exit(130);

@@ -8,12 +8,13 @@ use async_trait::async_trait;
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
-use super::arguments::{SandboxArguments, SimulatorsArguments};
+use super::arguments::{HealthArguments, SandboxArguments, SimulatorsArguments};
 use super::exit::Exit;
 use super::operations::{Observer, Operations};
 use super::problem::Problem;
 use crate::plugin::{Plugin, PluginEngine, RunLimits};
 use crate::recording::Recordings;
+use crate::telemetry::Health;
 
 /// A compiled component and the engine that it was compiled for.
 pub type Component = (Arc<PluginEngine>, Arc<Plugin>);
@@ -53,6 +54,8 @@ pub trait Surroundings: Send + Sync {
     async fn open(&self, opening: Opening<'_>) -> Result<Arc<dyn Operations>, Problem>;
     /// Serves until cancelled.
     async fn serve(&self, opening: Opening<'_>, cancel: &CancellationToken) -> Result<Exit, Problem>;
+    /// What a host that serves says of its health.
+    async fn health(&self, config: &Path, arguments: &HealthArguments) -> Result<Health, Problem>;
     /// A component compiled for a replay within these limits: a file, or the built-in one.
     fn component(&self, file: Option<&Path>, limits: &RunLimits) -> Result<Component, Problem>;
     /// Where a configuration keeps recordings.

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use groupcast_guest::plan::part::Operation;
 use http::{Request, Response, StatusCode, Uri};
 use tokio::sync::Semaphore;
+use tracing::Instrument as _;
 
 use super::answers;
 use super::connection::{Connections, SendFailure, unreachable_origin};
@@ -19,9 +20,11 @@ use super::limits::Limits;
 use super::origin::{Base, Vendor};
 use super::permit::{PermitRefusal, WritePermit};
 use super::policy::{Policy, PolicyRefusal};
+use super::quota;
 use super::recorder::{Recorder, Refused, Sent, Totals};
 use super::redact::Secrets;
-use crate::credentials::{Attached, CredentialError, CredentialSource};
+use crate::credentials::{Attached, CredentialError, CredentialErrorKind, CredentialSource};
+use crate::telemetry::traces;
 
 /// A cap that the run reached.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -103,6 +106,18 @@ impl From<NetworkError> for GateError {
 }
 
 impl GateError {
+    /// Whether the same may pass at another time, with nothing mended.
+    fn is_passing(&self) -> bool {
+        match self {
+            Self::Credential(error) => matches!(
+                error.kind,
+                CredentialErrorKind::Unreachable | CredentialErrorKind::ClockSkew
+            ),
+            Self::Permit(PermitRefusal::ManagedUnknown(_)) | Self::Cap(_) | Self::Network(_) => true,
+            _ => false,
+        }
+    }
+
     /// What kind of failure it is.
     pub fn kind(&self) -> GateErrorKind {
         match self {
@@ -213,6 +228,7 @@ impl Gate {
                 method,
                 url: url.chars().take(2_048).collect(),
                 reason: error.to_string(),
+                passing: error.is_passing(),
             });
         }
         result
@@ -329,7 +345,19 @@ impl Gate {
             } else {
                 self.parts.permit.lease()
             };
-            let result = connection.send(request, lease).await;
+            let span = traces::request(
+                checked.base.vendor.credential(),
+                &checked.decoded.method,
+                checked.uri.path(),
+                number,
+                if checked.decoded.batch {
+                    checked.writes.len()
+                } else {
+                    0
+                },
+            );
+            let result = connection.send(request, lease).instrument(span.clone()).await;
+            traces::answered(&span, result.as_ref().ok().map(|answer| answer.status().as_u16()));
             if matches!(result, Err(SendFailure::Unsent(_))) {
                 // The connection had closed while idle. Nothing left: another one, and the permit again.
                 continue;
@@ -373,6 +401,7 @@ impl Gate {
             echoed_secret: false,
             clock_ahead: None,
             content_type: None,
+            quota_used: None,
         };
         let answer = match result {
             Ok(answer) => answer,
@@ -386,6 +415,7 @@ impl Gate {
         sent.bytes_in = u64::try_from(body.len()).unwrap_or(u64::MAX);
         sent.status = Some(parts.status.as_u16());
         sent.clock_ahead = date::seconds_ahead(&parts.headers);
+        sent.quota_used = quota::used(&parts.headers);
         let content_type = parts
             .headers
             .get(http::header::CONTENT_TYPE)

@@ -14,7 +14,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use super::super::TenantEgress;
 use super::super::learned::ApprovedOperations;
 use super::super::origin::Origin;
-use super::super::permit::{BootClock, Lease, NoPermit, OpenIntents, RunPermit};
+use super::super::permit::{BootClock, Lease, ManagedQuestion, NoPermit, OpenIntents, RunPermit};
 use super::super::policy::Phase;
 use super::super::recorder::MemoryRecorder;
 use super::super::rules::Rule;
@@ -124,6 +124,15 @@ impl WritePermit for Counting {
     }
 }
 
+struct AlwaysManaged;
+
+#[async_trait]
+impl ManagedQuestion for AlwaysManaged {
+    async fn is_managed(&self) -> Result<bool, String> {
+        Ok(true)
+    }
+}
+
 struct AllOpen;
 
 impl OpenIntents for AllOpen {
@@ -148,7 +157,7 @@ fn permit(lapse: usize, operations: Vec<Operation>) -> Arc<Counting> {
         lapse,
         inner: RunPermit {
             lease: Arc::new(lease),
-            managed: Arc::new(|| true),
+            managed: Arc::new(AlwaysManaged),
             cancelled: tokio_util::sync::CancellationToken::new(),
             approved: Arc::new(ApprovedOperations::new(operations)),
             intents: Arc::new(AllOpen),

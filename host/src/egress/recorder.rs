@@ -9,7 +9,7 @@ use groupcast_guest::plan::part::Operation;
 use super::origin::Vendor;
 
 /// One attempt that was sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Sent {
     /// Whose API.
     pub vendor: Vendor,
@@ -41,6 +41,8 @@ pub struct Sent {
     pub clock_ahead: Option<i64>,
     /// The answer's content type.
     pub content_type: Option<String>,
+    /// Which share of the quota for requests is used up, by the vendor's own word: 1 and more is throttled.
+    pub quota_used: Option<f64>,
 }
 
 /// One request that was not sent.
@@ -52,6 +54,9 @@ pub struct Refused {
     pub url: String,
     /// Why, and what to do.
     pub reason: String,
+    /// Whether the same may pass at another time, with nothing mended: whoever gives the credential could not be
+    /// reached.
+    pub passing: bool,
 }
 
 /// Is told of each request. Must not block.

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use groupcast_guest::engine::{Extent, Report};
 use groupcast_guest::plan::part::{Operation, Part};
 use tokio_util::sync::CancellationToken;
+use tracing::field::Empty;
 
 use super::ConnectionName;
 use super::cut_off::{self, CutOff};
@@ -74,6 +75,10 @@ impl Groupcast {
     ///
     /// # Errors
     /// As [`Self::apply`].
+    #[tracing::instrument(target = "groupcast::trace", name = "run", skip_all, fields(
+        otel.name = "run apply", kind = "apply", tenant = connection.tenant, connection = connection.name,
+        run = Empty, result = Empty, otel.status_code = Empty
+    ))]
     pub(super) async fn apply_reading(
         &self,
         connection: &ConnectionName,

@@ -9,11 +9,12 @@ use groupcast_guest::settings::Settings;
 use rand::Rng;
 use tokio::sync::Mutex as AsyncMutex;
 use tokio_util::sync::CancellationToken;
+use tracing::field::Empty;
 
 use super::host::{Access, RunHost};
 use super::job::JobRuns;
 use super::observer::{NoObserver, Observer, RunRef};
-use super::outcome::{PlanOutcome, RunFailure, StoredPlan, SyncOutcome};
+use super::outcome::{PlanOutcome, Repetition, RunFailure, StoredPlan, SyncOutcome};
 use super::recorder::RunRecorder;
 use super::setup::{Attempt, ConnectionSetup, SetupError};
 use super::slot::{ConnectionSource, Slots};
@@ -28,8 +29,9 @@ use crate::store::{
     Mode, NewPlan, NewRun, PlanRecord, RunEnd, RunKind, RunQuery, RunRecord, RunResult, SqliteStore, Store,
     StoreError,
 };
+use crate::telemetry::traces;
 
-/// How many runs may be in flight at once in this process.
+/// How many runs may be in flight at once in this process beside those of a schedule: what people ask for directly.
 const RUNS_AT_ONCE: u32 = 32;
 
 /// How the façade is opened.
@@ -114,7 +116,7 @@ impl Groupcast {
             .first()
             .map(|setup| setup.limits.clone())
             .unwrap_or_default();
-        let (engine, plugin) = compiled(options.plugin, limits).await?;
+        let (engine, plugin) = compiled(options.plugin, limits, RUNS_AT_ONCE).await?;
         Ok(Self::with_plugin(setups, store, engine, plugin, options.observer))
     }
 
@@ -126,7 +128,12 @@ impl Groupcast {
         config: &Config,
         plugin: Option<PathBuf>,
     ) -> Result<(Arc<PluginEngine>, Arc<Plugin>), OpenError> {
-        Ok(compiled(plugin, super::setup::run_limits(config)).await?)
+        Ok({
+            let places = super::jobs::engine_limits(config).places;
+            let scheduled = u32::try_from(places.all + places.kept_for_short).unwrap_or(u32::MAX);
+            let runs = RUNS_AT_ONCE.saturating_add(scheduled);
+            compiled(plugin, super::setup::run_limits(config), runs).await?
+        })
     }
 
     /// The same over a component that is compiled already: compiling it is the longest part of opening.
@@ -303,6 +310,7 @@ impl Groupcast {
             store: Arc::clone(&self.store),
             gate,
             observer: Arc::clone(&self.observer),
+            phases: traces::Phases::default(),
             access,
         };
         (Arc::new(host), recorder)
@@ -326,6 +334,7 @@ impl Groupcast {
         if let Some(job) = &self.job {
             job.began(&run);
         }
+        traces::begun(&run);
         self.observer.began(&self.run_ref(&setup.id, &run), kind);
         Ok(run)
     }
@@ -344,23 +353,28 @@ impl Groupcast {
         if let Err(error) = self.store.end_run(run, &end, &counters).await {
             tracing::warn!(%error, run, "the end of a run could not be recorded");
         }
+        traces::ended(result);
         self.observer.ended(recorder.about(), &end, &requests, &usage);
     }
 
     /// What a person is told of a run that failed: the host knows more of a refusal than the component does.
     pub(super) fn failure(error: RunError, recorder: &RunRecorder) -> RunFailure {
         use groupcast_guest::failure::FailureKind;
+        recorder.broke(&error);
         let refusal = recorder.refusal();
         match (error, refusal) {
             (RunError::Failed(failure), Some(refusal)) if failure.kind == FailureKind::Denied => {
                 let mut told = RunFailure::of_failure(failure);
-                told.message = refusal;
+                told.message = refusal.told;
+                if refusal.passing {
+                    told.repetition = Repetition::MayHelp { pause: None };
+                }
                 told
             }
             // The component makes something else of a refusal when writes were on their way; the reason must not be lost.
             (RunError::Failed(failure), Some(refusal)) => {
                 let mut told = RunFailure::of_failure(failure);
-                told.message = format!("{} (refused by this host: {refusal})", told.message);
+                told.message = format!("{} (refused by this host: {})", told.message, refusal.told);
                 told
             }
             (RunError::Failed(failure), None)
@@ -388,7 +402,11 @@ impl Groupcast {
         self.plan_reading(connection, Extent::Whole, cancel).await
     }
 
-    async fn plan_reading(
+    #[tracing::instrument(target = "groupcast::trace", name = "run", skip_all, fields(
+        otel.name = "run plan", kind = "plan", tenant = connection.tenant, connection = connection.name,
+        run = Empty, result = Empty, otel.status_code = Empty
+    ))]
+    pub(super) async fn plan_reading(
         &self,
         connection: &ConnectionName,
         read: Extent,
@@ -445,6 +463,8 @@ impl Groupcast {
             job.planned(&record.hash);
         }
         let plan = self.stored(setup, &record).await?;
+        self.observer
+            .planned(&self.run_ref(&setup.id, &run), &plan, &summary);
         let result = if plan.has_work() || plan.has_held() {
             RunResult::ChangesPending
         } else {
@@ -572,9 +592,10 @@ impl Groupcast {
 async fn compiled(
     plugin: Option<PathBuf>,
     limits: RunLimits,
+    runs: u32,
 ) -> Result<(Arc<PluginEngine>, Arc<Plugin>), PluginError> {
     tokio::task::spawn_blocking(move || {
-        let engine = PluginEngine::new(RUNS_AT_ONCE, &limits)?;
+        let engine = PluginEngine::new(runs, &limits)?;
         let plugin = match plugin {
             Some(path) => Plugin::from_file(&engine, &path)?,
             None => Plugin::embedded(&engine)?,

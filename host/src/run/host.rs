@@ -14,6 +14,7 @@ use crate::egress::permit::OpenIntents;
 use crate::ledger::{Binding, Effect, Intent, Membership, OpenIntent, Outcome};
 use crate::plugin::{Event, LogLevel, NoAnswer, Page, RunServices};
 use crate::store::{DirectoryKey, Store, StoreError};
+use crate::telemetry::traces::Phases;
 
 use super::lease::HeldLease;
 
@@ -106,6 +107,7 @@ pub(super) struct RunHost {
     pub(super) store: Arc<dyn Store>,
     pub(super) gate: Gate,
     pub(super) observer: Arc<dyn Observer>,
+    pub(super) phases: Phases,
     pub(super) access: Access,
 }
 
@@ -301,6 +303,7 @@ impl RunServices for RunHost {
     }
 
     fn report(&self, event: Event) {
+        self.phases.enter(&event.phase);
         self.observer.event(&self.about, &event);
     }
 

@@ -2,11 +2,13 @@
 
 use std::path::Path;
 
+use groupcast_guest::engine::PlanSummary;
+
 use crate::egress::recorder::{Refused, Sent};
-use crate::plugin::{Event, LogLevel, Usage};
+use crate::plugin::{Event, LogLevel, RunError, Usage};
 use crate::store::{RunEnd, RunKind};
 
-use super::{ConnectionName, RequestCounts};
+use super::{ConnectionName, RequestCounts, StoredPlan};
 
 /// Which run something happened in.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -35,6 +37,10 @@ pub trait Observer: Send + Sync {
     fn recorded(&self, _run: &RunRef, _file: &Path) {}
     /// A request was refused by the gate.
     fn refused(&self, _run: &RunRef, _refused: &Refused) {}
+    /// A plan was made.
+    fn planned(&self, _run: &RunRef, _plan: &StoredPlan, _summary: &PlanSummary) {}
+    /// The component did not end as it should; the error says whose fault that is.
+    fn broke(&self, _run: &RunRef, _error: &RunError) {}
 }
 
 /// Watches nothing.

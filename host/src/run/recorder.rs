@@ -37,6 +37,18 @@ impl RequestCounts {
         self.vendors.values().map(|vendor| vendor.requests).sum()
     }
 
+    /// Adds what another run of the same work was asked.
+    pub(super) fn add(&mut self, other: &Self) {
+        for (name, more) in &other.vendors {
+            let vendor = self.vendors.entry(name.clone()).or_default();
+            vendor.requests += more.requests;
+            vendor.batches += more.batches;
+            vendor.parts += more.parts;
+            vendor.writes += more.writes;
+            vendor.throttled += more.throttled;
+        }
+    }
+
     /// All operations sent.
     pub fn writes(&self) -> u64 {
         self.vendors.values().map(|vendor| vendor.writes).sum()
@@ -48,10 +60,19 @@ pub(super) struct RunRecorder {
     about: RunRef,
     observer: Arc<dyn Observer>,
     counts: Mutex<RequestCounts>,
-    refusal: Mutex<Option<String>>,
+    refusal: Mutex<Option<Refusal>>,
     /// Where no answer comes from at the moment, and why.
     silent: Mutex<BTreeMap<String, String>>,
     signs: Signs,
+}
+
+/// Why a run was refused a request.
+#[derive(Debug, Clone)]
+pub(super) struct Refusal {
+    /// For a person.
+    pub(super) told: String,
+    /// Whether it may pass at another time, with nothing mended.
+    pub(super) passing: bool,
 }
 
 /// Scheme, host and port of a URL.
@@ -75,8 +96,13 @@ impl RunRecorder {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// The component did not end as it should.
+    pub(super) fn broke(&self, error: &crate::plugin::RunError) {
+        self.observer.broke(&self.about, error);
+    }
+
     /// The first refusal: the component only learns *that* it was refused, a person learns why.
-    pub(super) fn refusal(&self) -> Option<String> {
+    pub(super) fn refusal(&self) -> Option<Refusal> {
         self.refusal
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -144,7 +170,10 @@ impl Recorder for RunRecorder {
         self.refusal
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .get_or_insert_with(|| format!("{} {}: {}", refused.method, refused.url, refused.reason));
+            .get_or_insert_with(|| Refusal {
+                told: format!("{} {}: {}", refused.method, refused.url, refused.reason),
+                passing: refused.passing,
+            });
         self.observer.refused(&self.about, refused);
     }
 }

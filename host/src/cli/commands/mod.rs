@@ -2,6 +2,7 @@
 //! (`render`), what JSON looks like (`documents`), what the host does.
 
 mod apply;
+mod health;
 mod inspect;
 mod look;
 mod replay;
@@ -46,6 +47,7 @@ pub async fn execute(session: &mut Session<'_>, command: &Command) -> Result<Exi
             session.text(&format!("{}\n", schema.trim_end()))?;
             Ok(Exit::Done)
         }
+        Command::Health(arguments) => health::health(session, arguments).await,
         Command::Serve => {
             session
                 .surroundings

@@ -36,6 +36,25 @@ async fn plan_ends_with_two_where_changes_are_pending_and_with_zero_where_none_a
 }
 
 #[tokio::test]
+async fn health_ends_with_zero_where_all_is_well_and_with_four_where_not() {
+    let called = World::default().call(&["health"]).await;
+    assert_eq!(
+        (called.exit.code(), called.out.as_str()),
+        (0, "✓ store: answers\n")
+    );
+    let called = World::default()
+        .call(&["health", "--url", "http://127.0.0.1:1/readyz"])
+        .await;
+    assert_eq!(called.exit.code(), 4);
+    assert_eq!(called.out, "✗ store: does not answer\\u{1b}[2J\n");
+    let called = World::default().call(&["health", "--json"]).await;
+    let document = json(&called.out);
+    assert_eq!(document["format"], "groupcast/health/1");
+    assert_eq!(document["ok"], true);
+    assert_eq!(document["probes"][0]["name"], "store");
+}
+
+#[tokio::test]
 async fn check_ends_with_three_only_where_there_is_a_problem() {
     assert_eq!(World::default().call(&["check"]).await.exit, Exit::Refused);
     let mut world = World::default();

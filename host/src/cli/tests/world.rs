@@ -17,7 +17,7 @@ use groupcast_guest::plan::part::{
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::arguments::{CommandLine, SandboxArguments, SimulatorsArguments};
+use crate::cli::arguments::{CommandLine, HealthArguments, SandboxArguments, SimulatorsArguments};
 use crate::cli::exit::Exit;
 use crate::cli::operations::{
     ApplyOutcome, CheckReport, ConnectionName, Observer, OperationOutcome, Operations, PlanOutcome,
@@ -29,6 +29,7 @@ use crate::cli::progress::{Manner, Progress};
 use crate::cli::surroundings::{Component, Opening, SecretStore, Surroundings};
 use crate::plugin::{Plugin, PluginEngine, RunLimits, Usage};
 use crate::recording::Recordings;
+use crate::telemetry::{Health, Probe};
 
 pub const HASH: &str = "90454829d4f080ed62dd49fafcd5f260f8e67cbb933667669634155819eaa83b";
 
@@ -536,6 +537,20 @@ impl Surroundings for FakeSurroundings {
         Ok(Exit::Done)
     }
 
+    async fn health(&self, _: &Path, arguments: &HealthArguments) -> Result<Health, Problem> {
+        let ok = arguments.url.is_none();
+        let message = if ok { "answers" } else { "does not answer\u{1b}[2J" };
+        let probe = Probe {
+            name: "store".into(),
+            ok,
+            message: message.to_owned(),
+        };
+        Ok(Health {
+            ok,
+            probes: vec![probe],
+        })
+    }
+
     fn component(&self, _: Option<&Path>, limits: &RunLimits) -> Result<Component, Problem> {
         let engine = PluginEngine::new(1, limits)?;
         let plugin = Plugin::embedded(&engine)?;
@@ -605,6 +620,7 @@ impl FakeHost {
         if connection.name == "broken" {
             return Err(RunFailure {
                 kind: RunFailureKind::Refused,
+                repetition: crate::run::Repetition::NeedsMending,
                 message:
                     "Google refused the service account: it lacks a scope.\nGrant it in the admin console."
                         .to_owned(),

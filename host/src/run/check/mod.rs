@@ -12,6 +12,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use groupcast_guest::engine::{Extent, Finding, Severity};
 use tokio_util::sync::CancellationToken;
+use tracing::field::Empty;
 
 pub(super) use signs::Signs;
 
@@ -36,6 +37,10 @@ impl Groupcast {
     ///
     /// # Errors
     /// If the component itself fails; what is wrong with credentials or directories is a finding.
+    #[tracing::instrument(target = "groupcast::trace", name = "run", skip_all, fields(
+        otel.name = "run check", kind = "check", tenant = connection.tenant, connection = connection.name,
+        run = Empty, result = Empty, otel.status_code = Empty
+    ))]
     pub async fn check(
         &self,
         connection: &ConnectionName,
@@ -220,7 +225,7 @@ fn judge(found: Vec<Finding>, known: &KnownFailures, recorder: &RunRecorder) -> 
         if finding.code == "request-refused"
             && let Some(refusal) = recorder.refusal()
         {
-            finding.message = refusal;
+            finding.message = refusal.told;
         }
         if finding.code.ends_with("-unreachable")
             && finding.vendor.is_none()
