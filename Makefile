@@ -16,7 +16,7 @@ endif
 # those of the tests, and need not be checked once more, which takes as long as all tests.
 CLIPPY = RUSTC_WORKSPACE_WRAPPER=clippy-driver CLIPPY_ARGS=-D__CLIPPY_HACKERY__warnings__CLIPPY_HACKERY__
 
-.PHONY: help sandbox test soak scale clients lint deny guest-toolchain node-packages
+.PHONY: help sandbox test soak scale clients api-test lint deny guest-toolchain node-packages
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 20
@@ -45,6 +45,10 @@ scale: guest-toolchain ## 100,000 people and 500,000 memberships: planned, appli
 clients: guest-toolchain ## The vendors' own client libraries against the simulators (CLIENTS=word for some)
 	cargo build --locked --package groupcast
 	@bash tests/simulators/clients/run.sh target/debug/groupcast $(CLIENTS)
+
+api-test: guest-toolchain ## schemathesis against the API (API_TEST=options for it)
+	cargo build --locked --package groupcast
+	@bash .ci/schemathesis target/debug/groupcast $(API_TEST)
 
 lint: guest-toolchain ## Format, clippy, dependencies
 	cargo fmt --all -- --check

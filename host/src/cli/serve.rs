@@ -9,12 +9,26 @@ use groupcast_guest::engine::Extent;
 use tokio_util::sync::CancellationToken;
 
 use super::exit::Exit;
+use super::front::Fronted;
 use super::problem::Problem;
 use crate::config::Config;
 use crate::run::{Groupcast, RunFailureKind, SyncOutcome};
 use crate::schedule::{EmbeddedEngine, Engine, EngineLimits, Runner, Trigger};
+use crate::service::EventHub;
 use crate::store::{ConnectionId, RunEnd, RunResult, RunStore};
 use crate::telemetry::{Telemetry, Watch, Watched};
+
+/// What stands around the runs.
+pub(super) struct Around<'a> {
+    /// The configuration.
+    pub config: &'a Config,
+    /// What those who watch the host are told.
+    pub telemetry: &'a Telemetry,
+    /// What serves beside the runs.
+    pub watch: &'a Watch,
+    /// What people who watch are told.
+    pub events: Arc<EventHub>,
+}
 
 /// How often the scheduler says that it lives.
 const BEAT: Duration = Duration::from_secs(15);
@@ -93,19 +107,23 @@ async fn beating(telemetry: &Telemetry, watch: &Watch, stop: &CancellationToken)
 /// If no connection has a schedule, or one cannot be set.
 pub(super) async fn serve(
     groupcast: Arc<Groupcast>,
-    config: &Config,
     connections: &[ConnectionId],
-    telemetry: &Telemetry,
-    watch: &Watch,
+    around: Around<'_>,
     stop: &CancellationToken,
 ) -> Result<Exit, Problem> {
+    let Around {
+        config,
+        telemetry,
+        watch,
+        ..
+    } = around;
     let runs: Arc<dyn RunStore> = Arc::clone(groupcast.store()) as Arc<dyn RunStore>;
-    let engine = EmbeddedEngine::new(
-        Arc::new(Syncs(groupcast)),
+    let engine: Arc<dyn Engine> = Arc::new(EmbeddedEngine::new(
+        Arc::new(Syncs(Arc::clone(&groupcast))),
         runs,
         EngineLimits::default(),
         rand::random(),
-    );
+    ));
     let mut scheduled = 0u32;
     for connection in config.connections() {
         if !connections.contains(&connection.id) {
@@ -131,14 +149,25 @@ pub(super) async fn serve(
             None => tracing::info!(connection = %connection.id, "has no schedule"),
         }
     }
-    if scheduled == 0 {
+    // Tenants of the store may come at any time, and people ask for runs.
+    if scheduled == 0 && config.service.is_none() {
         return Err(Problem::refused(
             "no connection has a schedule, so there is nothing to serve; give one, such as \
              schedule = { cron = \"*/15 * * * *\", timezone = \"UTC\" }",
         ));
     }
+    let front = match &config.service {
+        Some(section) => Some(Fronted::open(&groupcast, &engine, section, &around, stop).await?),
+        None => None,
+    };
+    let serving = async {
+        match front {
+            Some(front) => tokio::join!(engine.serve(stop.clone()), front.serve(stop)).0,
+            None => engine.serve(stop.clone()).await,
+        }
+    };
     let served = tokio::select! {
-        served = engine.serve(stop.clone()) => served,
+        served = serving => served,
         never = beating(telemetry, watch, stop) => match never {},
     };
     for connection in &served.dropped {

@@ -20,6 +20,7 @@ mod directories;
 mod error;
 mod events;
 mod groups;
+pub mod identity;
 mod keys;
 mod loading;
 mod people;
