@@ -374,12 +374,19 @@ Example:
         days: Option<u32>,
     },
     /// List tokens; never the tokens themselves
+    #[command(after_help = "\
+Example:
+  groupcast token list
+  groupcast token list --tenant acme --json")]
     List {
         /// Of this tenant only
         #[arg(long, value_name = "TENANT")]
         tenant: Option<String>,
     },
     /// Revoke a token, and end the sessions that began with it
+    #[command(after_help = "\
+Example:
+  groupcast token revoke 5f1c8a2be90d4477")]
     Revoke {
         /// Its ID, as `groupcast token list` lists it
         #[arg(value_name = "ID")]
