@@ -13,6 +13,7 @@
 
 mod body;
 mod caller;
+mod fields;
 mod front;
 pub mod guard;
 pub mod oidc;

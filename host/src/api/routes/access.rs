@@ -31,6 +31,7 @@ pub(super) async fn whoami(caller: Caller) -> Result<Response, Problem> {
 pub(super) struct OfTenant {
     /// Only of this tenant; who administers the whole host may leave it out.
     #[param(min_length = 1, max_length = 64, pattern = "^[a-z0-9-]+$")]
+    #[serde(default, deserialize_with = "super::super::fields::optional_name")]
     tenant: Option<String>,
 }
 
@@ -116,6 +117,7 @@ pub(super) async fn create_token(
 pub(super) struct TokenPath {
     /// The token's ID.
     #[param(min_length = 1, max_length = 64)]
+    #[serde(deserialize_with = "super::super::fields::text::<_, 1, 64>")]
     token: String,
 }
 
@@ -189,9 +191,11 @@ pub(super) async fn put_grant(
 pub(super) struct WhichGrant {
     /// Whose.
     #[param(min_length = 7, max_length = 300)]
+    #[serde(deserialize_with = "super::super::fields::text::<_, 7, 300>")]
     subject: String,
     /// For which tenant; none: for the whole host.
     #[param(min_length = 1, max_length = 64, pattern = "^[a-z0-9-]+$")]
+    #[serde(default, deserialize_with = "super::super::fields::optional_name")]
     tenant: Option<String>,
 }
 

@@ -26,12 +26,21 @@ use crate::store::service::{AuditEntry, AuditQuery};
 pub(super) struct WhichEntries {
     /// Only of this tenant; who administers the whole host may leave it out.
     #[param(min_length = 1, max_length = 64, pattern = "^[a-z0-9-]+$")]
+    #[serde(default, deserialize_with = "super::super::fields::optional_name")]
     tenant: Option<String>,
     /// Only whose action begins so.
     #[param(max_length = 100)]
+    #[serde(
+        default,
+        deserialize_with = "super::super::fields::optional_text::<_, 0, 100>"
+    )]
     action: Option<String>,
     /// Only about this subject.
     #[param(max_length = 320)]
+    #[serde(
+        default,
+        deserialize_with = "super::super::fields::optional_text::<_, 0, 320>"
+    )]
     subject: Option<String>,
     /// How many items at most.
     #[param(minimum = 1, maximum = 200, default = 50)]
@@ -98,6 +107,7 @@ pub(super) enum Form {
 pub(super) struct WhichExport {
     /// Only of this tenant; who administers the whole host may leave it out.
     #[param(min_length = 1, max_length = 64, pattern = "^[a-z0-9-]+$")]
+    #[serde(default, deserialize_with = "super::super::fields::optional_name")]
     tenant: Option<String>,
     /// In which form.
     #[param(inline)]

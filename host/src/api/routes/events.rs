@@ -32,9 +32,11 @@ const LONGEST: Duration = Duration::from_secs(900);
 pub(super) struct WhichEvents {
     /// Only of this tenant's directory; needs `directory`.
     #[param(min_length = 1, max_length = 64, pattern = "^[a-z0-9-]+$")]
+    #[serde(default, deserialize_with = "super::super::fields::optional_name")]
     tenant: Option<String>,
     /// Only of this directory; needs `tenant`.
     #[param(min_length = 1, max_length = 64, pattern = "^[a-z0-9-]+$")]
+    #[serde(default, deserialize_with = "super::super::fields::optional_name")]
     directory: Option<String>,
 }
 

@@ -42,6 +42,10 @@ pub(super) enum Which {
 pub(super) struct WhichGroups {
     /// In name, email or address.
     #[param(max_length = 200)]
+    #[serde(
+        default,
+        deserialize_with = "super::super::fields::optional_text::<_, 0, 200>"
+    )]
     search: Option<String>,
     /// Of which kind.
     #[param(inline)]
@@ -88,12 +92,15 @@ pub(super) async fn list(
 pub(super) struct GroupPath {
     /// The tenant's name.
     #[param(min_length = 1, max_length = 64, pattern = "^[a-z0-9-]+$")]
+    #[serde(deserialize_with = "super::super::fields::name")]
     pub tenant: String,
     /// The directory's name.
     #[param(min_length = 1, max_length = 64, pattern = "^[a-z0-9-]+$")]
+    #[serde(deserialize_with = "super::super::fields::name")]
     pub directory: String,
     /// JumpCloud's ID of the group.
     #[param(min_length = 1, max_length = 128)]
+    #[serde(deserialize_with = "super::super::fields::text::<_, 1, 128>")]
     pub group: String,
 }
 
@@ -183,9 +190,14 @@ pub(super) async fn change(
 pub(super) struct Question {
     /// The group: name, address or ID.
     #[param(min_length = 1, max_length = 320)]
+    #[serde(deserialize_with = "super::super::fields::text::<_, 1, 320>")]
     group: String,
     /// The person: address, user name or ID; none asks about the group alone.
     #[param(min_length = 1, max_length = 320)]
+    #[serde(
+        default,
+        deserialize_with = "super::super::fields::optional_text::<_, 1, 320>"
+    )]
     person: Option<String>,
 }
 

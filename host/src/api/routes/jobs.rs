@@ -67,6 +67,7 @@ pub(super) async fn start(
 pub(super) struct JobPath {
     /// The job's ID.
     #[param(min_length = 1, max_length = 128)]
+    #[serde(deserialize_with = "super::super::fields::text::<_, 1, 128>")]
     pub job: String,
 }
 

@@ -34,12 +34,15 @@ pub(super) async fn list(
 pub(super) struct PlanPath {
     /// The tenant's name.
     #[param(min_length = 1, max_length = 64, pattern = "^[a-z0-9-]+$")]
+    #[serde(deserialize_with = "super::super::fields::name")]
     tenant: String,
     /// The directory's name.
     #[param(min_length = 1, max_length = 64, pattern = "^[a-z0-9-]+$")]
+    #[serde(deserialize_with = "super::super::fields::name")]
     directory: String,
     /// The plan's hash, or a beginning of it that no other plan has.
     #[param(min_length = 8, max_length = 64, pattern = "^[0-9a-f]+$")]
+    #[serde(deserialize_with = "super::super::fields::hash")]
     plan: String,
 }
 

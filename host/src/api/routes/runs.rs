@@ -22,9 +22,11 @@ use crate::store::RunQuery;
 pub(super) struct WhichRuns {
     /// Only of this tenant.
     #[param(min_length = 1, max_length = 64, pattern = "^[a-z0-9-]+$")]
+    #[serde(default, deserialize_with = "super::super::fields::optional_name")]
     tenant: Option<String>,
     /// Only of this directory of the tenant.
     #[param(min_length = 1, max_length = 64, pattern = "^[a-z0-9-]+$")]
+    #[serde(default, deserialize_with = "super::super::fields::optional_name")]
     directory: Option<String>,
     /// Only those that have not ended.
     unfinished: Option<bool>,
@@ -58,6 +60,7 @@ pub(super) async fn list(
 pub(super) struct RunPath {
     /// The run's ID.
     #[param(min_length = 1, max_length = 128)]
+    #[serde(deserialize_with = "super::super::fields::text::<_, 1, 128>")]
     run: String,
 }
 

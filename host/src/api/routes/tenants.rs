@@ -25,6 +25,10 @@ use crate::service::{NewTenant, TenantChange, TenantView};
 pub(super) struct TenantQuery {
     /// In name or title.
     #[param(max_length = 200)]
+    #[serde(
+        default,
+        deserialize_with = "super::super::fields::optional_text::<_, 0, 200>"
+    )]
     search: Option<String>,
     /// How many items at most.
     #[param(minimum = 1, maximum = 200, default = 50)]
