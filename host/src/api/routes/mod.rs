@@ -79,7 +79,7 @@ pub(super) fn router() -> OpenApiRouter<Web> {
 pub(super) struct TenantPath {
     /// The tenant's name.
     #[param(min_length = 1, max_length = 64, pattern = "^[a-z0-9-]+$")]
-    #[serde(deserialize_with = "super::super::fields::name")]
+    #[serde(deserialize_with = "super::fields::name")]
     pub tenant: String,
 }
 
@@ -89,11 +89,11 @@ pub(super) struct TenantPath {
 pub(super) struct DirectoryPath {
     /// The tenant's name.
     #[param(min_length = 1, max_length = 64, pattern = "^[a-z0-9-]+$")]
-    #[serde(deserialize_with = "super::super::fields::name")]
+    #[serde(deserialize_with = "super::fields::name")]
     pub tenant: String,
     /// The directory's name.
     #[param(min_length = 1, max_length = 64, pattern = "^[a-z0-9-]+$")]
-    #[serde(deserialize_with = "super::super::fields::name")]
+    #[serde(deserialize_with = "super::fields::name")]
     pub directory: String,
 }
 

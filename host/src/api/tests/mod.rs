@@ -25,6 +25,7 @@ use crate::store::service::Role;
 use crate::store::{ConnectionId, RunEnd, RunResult, RunStore, SqliteStore, Store};
 
 mod guards;
+mod listener;
 mod matrix;
 mod provider;
 mod sign_in;
