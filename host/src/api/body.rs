@@ -57,8 +57,11 @@ fn read(bytes: &[u8]) -> Result<Value, Problem> {
         .deserialize(&mut reader)
         .and_then(|value| reader.end().map(|()| value));
     value.map_err(|error| {
-        let detail = format!("the body is not the JSON that is taken here: {error}");
-        Problem::new(Kind::MALFORMED, detail)
+        // JSON by its grammar, but with a value in it that is not taken.
+        if error.is_data() {
+            return Problem::invalid_value("", error.to_string());
+        }
+        Problem::new(Kind::MALFORMED, format!("the body is no JSON: {error}"))
     })
 }
 

@@ -37,6 +37,17 @@ pub(super) fn hash<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String,
     }
 }
 
+/// A token's ID. What is given is not repeated: it may be the token itself.
+pub(super) fn identifier<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let given = String::deserialize(deserializer)?;
+    let digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    if given.len() == 16 && given.bytes().all(digit) {
+        Ok(given)
+    } else {
+        Err(D::Error::custom("a token's ID has 16 hexadecimal digits"))
+    }
+}
+
 /// A text of bounded length, in characters.
 pub(super) fn text<'de, D: Deserializer<'de>, const LEAST: usize, const MOST: usize>(
     deserializer: D,

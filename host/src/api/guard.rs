@@ -119,8 +119,8 @@ fn admit(web: &Web, peer: IpAddr, request: &Request) -> Result<(), Problem> {
         ));
     }
     if uri.query().is_some_and(holds_control) {
-        return Err(Problem::new(
-            Kind::MALFORMED,
+        return Err(Problem::invalid_value(
+            "",
             "the query has control characters in it; leave them out",
         ));
     }

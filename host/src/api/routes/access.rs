@@ -76,7 +76,7 @@ pub(super) struct NewTokenMade {
     #[serde(flatten)]
     record: Token,
     /// The token itself; none where the answer is repeated.
-    token: Option<String>,
+    secret: Option<String>,
 }
 
 /// Makes a token. Its secret is in this answer and nowhere else.
@@ -98,11 +98,11 @@ pub(super) async fn create_token(
     let path = format!("/tokens/{}", record.id);
     let without = NewTokenMade {
         record: record.clone().into(),
-        token: None,
+        secret: None,
     };
     let with = NewTokenMade {
         record: record.into(),
-        token: Some(secret.expose_secret().to_owned()),
+        secret: Some(secret.expose_secret().to_owned()),
     };
     let mut response = made(&path, &with, None)?;
     // A repeated request gets the record: a secret is kept nowhere, the answers to repeated requests included.
@@ -115,9 +115,9 @@ pub(super) async fn create_token(
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
 pub(super) struct TokenPath {
-    /// The token's ID.
-    #[param(min_length = 1, max_length = 64)]
-    #[serde(deserialize_with = "super::super::fields::text::<_, 1, 64>")]
+    /// The token's ID; never the token itself, which has no place in an address.
+    #[param(pattern = "^[0-9a-f]{16}$")]
+    #[serde(deserialize_with = "super::super::fields::identifier")]
     token: String,
 }
 

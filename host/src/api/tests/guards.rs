@@ -70,8 +70,8 @@ async fn refusals_are_problem_documents_that_say_what_to_do() {
             "/api/v1/tenants",
             json,
             r#"{"name":"a","name":"b"}"#,
-            400,
-            "malformed",
+            422,
+            "invalid",
         ),
         (
             Method::POST,
@@ -233,8 +233,8 @@ async fn a_request_with_its_key_is_done_once_and_shows_its_secret_once() {
     assert_eq!(first.json()["id"], again.json()["id"]);
     assert_eq!(first.header("location"), again.header("location"));
     assert_eq!(again.header("idempotent-replayed"), "true");
-    assert!(first.json()["token"].as_str().unwrap().starts_with("gc_"));
-    assert_eq!(again.json()["token"], Value::Null, "a secret is kept nowhere");
+    assert!(first.json()["secret"].as_str().unwrap().starts_with("gc_"));
+    assert_eq!(again.json()["secret"], Value::Null, "a secret is kept nowhere");
     let other = ask(&json!({ "name": "another", "role": "viewer" })).await;
     assert_eq!(other.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert_eq!(
