@@ -172,15 +172,12 @@ async fn whoever_asks_too_often_waits_and_only_they() {
             .status;
     }
     assert_eq!(last, StatusCode::TOO_MANY_REQUESTS);
-    let audit = rig.store.audit(&crate::store::service::AuditQuery {
+    let refusals = crate::store::service::AuditQuery {
         action_prefix: Some("sign-in.refused".to_owned()),
         ..Default::default()
-    });
-    assert_eq!(
-        audit.await.unwrap().len(),
-        5,
-        "a flood does not fill the audit log"
-    );
+    };
+    let entries = rig.store.audit(&refusals).await.unwrap();
+    assert_eq!(entries.len(), 5, "a flood does not fill the audit log");
 }
 
 #[tokio::test]
