@@ -315,6 +315,8 @@ pub async fn same_site(State(web): State<Web>, request: Request, next: Next) -> 
         return Ok(next.run(request).await);
     }
     from_here(&web, request.headers())?;
+    // Whoever signs in again has a form that knows nothing of the session before.
+    let session = session.filter(|_| request.uri().path() != "/sign-in");
     let Some(session) = session else {
         return Ok(next.run(request).await);
     };

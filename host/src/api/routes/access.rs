@@ -1,9 +1,9 @@
 //! Who is asking, API tokens, and grants.
 
-use axum::extract::State;
+use axum::extract::{OriginalUri, State};
 use axum::response::{IntoResponse as _, Response};
 use chrono::{DateTime, Utc};
-use http::{StatusCode, Uri};
+use http::StatusCode;
 use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -41,7 +41,7 @@ pub(super) struct OfTenant {
 pub(super) async fn tokens(
     State(web): State<Web>,
     caller: Caller,
-    uri: Uri,
+    OriginalUri(uri): OriginalUri,
     Params(query): Params<OfTenant>,
 ) -> Result<Response, Problem> {
     let tokens = web
@@ -139,7 +139,7 @@ pub(super) async fn revoke_token(
 pub(super) async fn grants(
     State(web): State<Web>,
     caller: Caller,
-    uri: Uri,
+    OriginalUri(uri): OriginalUri,
     Params(query): Params<OfTenant>,
 ) -> Result<Response, Problem> {
     let grants = web

@@ -1,11 +1,11 @@
 //! The audit log: read, and exported.
 
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{OriginalUri, State};
 use axum::response::Response;
 use bytes::Bytes;
 use futures_util::stream;
-use http::{HeaderName, HeaderValue, Uri, header};
+use http::{HeaderName, HeaderValue, header};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
@@ -56,7 +56,7 @@ pub(super) struct WhichEntries {
 pub(super) async fn list(
     State(web): State<Web>,
     caller: Caller,
-    uri: Uri,
+    OriginalUri(uri): OriginalUri,
     Params(query): Params<WhichEntries>,
 ) -> Result<Response, Problem> {
     let before = after(query.cursor.as_deref())?

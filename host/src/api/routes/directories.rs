@@ -1,8 +1,8 @@
 //! Directories: what a tenant's groups go to.
 
-use axum::extract::State;
+use axum::extract::{OriginalUri, State};
 use axum::response::{IntoResponse as _, Response};
-use http::{StatusCode, Uri};
+use http::StatusCode;
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -25,7 +25,7 @@ use crate::store::ConnectionId;
 pub(super) async fn list(
     State(web): State<Web>,
     caller: Caller,
-    uri: Uri,
+    OriginalUri(uri): OriginalUri,
     Place(path): Place<TenantPath>,
 ) -> Result<Response, Problem> {
     let found = web.service.directories(&caller.principal, &path.tenant).await?;

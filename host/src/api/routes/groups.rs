@@ -1,9 +1,9 @@
 //! Groups of a directory, and why somebody is in one.
 
-use axum::extract::State;
+use axum::extract::{OriginalUri, State};
 use axum::response::Response;
 use groupcast_guest::settings::DriftPolicy;
-use http::{StatusCode, Uri};
+use http::StatusCode;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
@@ -66,7 +66,7 @@ pub(super) struct WhichGroups {
 pub(super) async fn list(
     State(web): State<Web>,
     caller: Caller,
-    uri: Uri,
+    OriginalUri(uri): OriginalUri,
     Place(path): Place<DirectoryPath>,
     Params(query): Params<WhichGroups>,
 ) -> Result<Response, Problem> {

@@ -1,9 +1,8 @@
 //! The ledger, and what charts are drawn of.
 
-use axum::extract::State;
+use axum::extract::{OriginalUri, State};
 use axum::response::Response;
 use chrono::{DateTime, Utc};
-use http::Uri;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -33,7 +32,7 @@ pub(super) struct LedgerAfter {
 pub(super) async fn bindings(
     State(web): State<Web>,
     caller: Caller,
-    uri: Uri,
+    OriginalUri(uri): OriginalUri,
     Place(path): Place<DirectoryPath>,
     Params(query): Params<LedgerAfter>,
 ) -> Result<Response, Problem> {
@@ -83,7 +82,7 @@ impl From<crate::ledger::Membership> for Membership {
 pub(super) async fn memberships(
     State(web): State<Web>,
     caller: Caller,
-    uri: Uri,
+    OriginalUri(uri): OriginalUri,
     Place(path): Place<GroupPath>,
     Params(query): Params<LedgerAfter>,
 ) -> Result<Response, Problem> {
@@ -120,7 +119,7 @@ impl Since {
 pub(super) async fn samples(
     State(web): State<Web>,
     caller: Caller,
-    uri: Uri,
+    OriginalUri(uri): OriginalUri,
     Place(path): Place<DirectoryPath>,
     Params(query): Params<Since>,
 ) -> Result<Response, Problem> {
@@ -137,7 +136,7 @@ pub(super) async fn samples(
 pub(super) async fn changes(
     State(web): State<Web>,
     caller: Caller,
-    uri: Uri,
+    OriginalUri(uri): OriginalUri,
     Place(path): Place<DirectoryPath>,
     Params(query): Params<Since>,
 ) -> Result<Response, Problem> {

@@ -1,8 +1,8 @@
 //! Jobs: work that is asked for, and what became of it.
 
-use axum::extract::State;
+use axum::extract::{OriginalUri, State};
 use axum::response::Response;
-use http::{StatusCode, Uri};
+use http::StatusCode;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -30,7 +30,7 @@ pub(super) struct Latest {
 pub(super) async fn list(
     State(web): State<Web>,
     caller: Caller,
-    uri: Uri,
+    OriginalUri(uri): OriginalUri,
     Place(path): Place<DirectoryPath>,
     Params(query): Params<Latest>,
 ) -> Result<Response, Problem> {

@@ -1,8 +1,8 @@
 //! Plans: shown part by part, approved as a whole or by group.
 
-use axum::extract::State;
+use axum::extract::{OriginalUri, State};
 use axum::response::Response;
-use http::{StatusCode, Uri};
+use http::StatusCode;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
@@ -21,7 +21,7 @@ use crate::store::ConnectionId;
 pub(super) async fn list(
     State(web): State<Web>,
     caller: Caller,
-    uri: Uri,
+    OriginalUri(uri): OriginalUri,
     Place(path): Place<DirectoryPath>,
 ) -> Result<Response, Problem> {
     let plans = web.service.plans(&caller.principal, &path.id()).await?;
@@ -71,7 +71,7 @@ pub(super) async fn read(
 pub(super) async fn parts(
     State(web): State<Web>,
     caller: Caller,
-    uri: Uri,
+    OriginalUri(uri): OriginalUri,
     Place(path): Place<PlanPath>,
     Params(query): Params<PageQuery>,
 ) -> Result<Response, Problem> {

@@ -1,8 +1,8 @@
 //! Runs of the past, and those under way.
 
-use axum::extract::State;
+use axum::extract::{OriginalUri, State};
 use axum::response::Response;
-use http::{StatusCode, Uri};
+use http::StatusCode;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -41,7 +41,7 @@ pub(super) struct WhichRuns {
 pub(super) async fn list(
     State(web): State<Web>,
     caller: Caller,
-    uri: Uri,
+    OriginalUri(uri): OriginalUri,
     Params(query): Params<WhichRuns>,
 ) -> Result<Response, Problem> {
     let query = RunQuery {
@@ -91,7 +91,7 @@ pub(super) struct OutcomesAfter {
 pub(super) async fn outcomes(
     State(web): State<Web>,
     caller: Caller,
-    uri: Uri,
+    OriginalUri(uri): OriginalUri,
     Place(path): Place<RunPath>,
     Params(query): Params<OutcomesAfter>,
 ) -> Result<Response, Problem> {

@@ -1,8 +1,7 @@
 //! Tenants' secrets: a value goes in and never comes out.
 
-use axum::extract::State;
+use axum::extract::{OriginalUri, State};
 use axum::response::Response;
-use http::Uri;
 
 use super::super::body::Place;
 use super::super::caller::Caller;
@@ -18,7 +17,7 @@ use super::{TenantPath, page};
 pub(super) async fn list(
     State(web): State<Web>,
     caller: Caller,
-    uri: Uri,
+    OriginalUri(uri): OriginalUri,
     Place(path): Place<TenantPath>,
 ) -> Result<Response, Problem> {
     let secrets = web.service.secrets(&caller.principal, &path.tenant).await?;

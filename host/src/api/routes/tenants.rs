@@ -1,8 +1,8 @@
 //! Tenants.
 
-use axum::extract::State;
+use axum::extract::{OriginalUri, State};
 use axum::response::{IntoResponse as _, Response};
-use http::{StatusCode, Uri};
+use http::StatusCode;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
@@ -44,7 +44,7 @@ pub(super) struct TenantQuery {
 pub(super) async fn list(
     State(web): State<Web>,
     caller: Caller,
-    uri: Uri,
+    OriginalUri(uri): OriginalUri,
     Params(query): Params<TenantQuery>,
 ) -> Result<Response, Problem> {
     let (mark, limit) = (after(query.cursor.as_deref())?, limit(query.limit)?);

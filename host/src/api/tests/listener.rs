@@ -33,8 +33,10 @@ async fn listening(tls: Option<&TlsSection>) -> (SocketAddr, CancellationToken, 
 }
 
 fn browser(ca_pem: Option<&[u8]>) -> reqwest::Client {
+    let mut tls = crate::egress::tls::client(ca_pem).unwrap();
+    tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     reqwest::Client::builder()
-        .tls_backend_preconfigured(crate::egress::tls::client(ca_pem).unwrap())
+        .tls_backend_preconfigured(tls)
         .build()
         .unwrap()
 }
