@@ -18,6 +18,7 @@ CLIPPY = RUSTC_WORKSPACE_WRAPPER=clippy-driver CLIPPY_ARGS=-D__CLIPPY_HACKERY__w
 
 .PHONY: help sandbox console test browser soak scale clients lint deny guest-toolchain node-packages
 .PHONY: help sandbox test soak scale tenants clients lint deny guest-toolchain node-packages
+.PHONY: help sandbox test soak scale clients api-test lint deny guest-toolchain node-packages
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 20
@@ -57,6 +58,10 @@ tenants: guest-toolchain ## A thousand tenants on their schedules in one process
 clients: guest-toolchain ## The vendors' own client libraries against the simulators (CLIENTS=word for some)
 	cargo build --locked --package groupcast
 	@bash tests/simulators/clients/run.sh target/debug/groupcast $(CLIENTS)
+
+api-test: guest-toolchain ## schemathesis against the API (API_TEST=options for it)
+	cargo build --locked --package groupcast
+	@bash .ci/schemathesis target/debug/groupcast $(API_TEST)
 
 lint: guest-toolchain ## Format, clippy, dependencies
 	cargo fmt --all -- --check

@@ -184,6 +184,17 @@ Example:
   groupcast secrets list
   groupcast secrets rm jumpcloud")]
     Secrets(SecretsArguments),
+    /// Make, list and revoke API tokens, on the store itself
+    ///
+    /// This is how the first administrator comes in: there is no default password and no sign-up. A token signs in to
+    /// the console, and goes into the API's `Authorization: Bearer` header.
+    #[command(after_help = "\
+Example:
+  groupcast token create --name \"Alice's laptop\" --role admin
+  groupcast token create --name backup --role viewer --tenant acme --days 90
+  groupcast token list
+  groupcast token revoke 5f1c8a2be90d4477")]
+    Token(TokenArguments),
     /// Look at plugin files
     Plugin(PluginArguments),
     /// Print the JSON Schema of the configuration file
@@ -191,6 +202,11 @@ Example:
 Example:
   groupcast schema > groupcast.schema.json      # for completion and checks in an editor")]
     Schema,
+    /// Print the API's OpenAPI document
+    #[command(after_help = "\
+Example:
+  groupcast openapi > openapi.json              # for a client of your own")]
+    Openapi,
     /// Serve simulated JumpCloud, Google and Entra ID, for tests of your own
     #[command(after_help = "\
 Example:
@@ -326,6 +342,68 @@ Example:
         #[arg(value_name = "NAME", value_parser = secret_name)]
         name: String,
     },
+}
+
+/// `token`.
+#[derive(Debug, Clone, Args)]
+pub struct TokenArguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: TokenCommand,
+}
+
+/// `token ...`.
+#[derive(Debug, Clone, Subcommand)]
+pub enum TokenCommand {
+    /// Make a token. It is printed this once, and kept nowhere
+    #[command(after_help = "\
+Example:
+  groupcast token create --name \"Alice's laptop\" --role admin
+  groupcast token create --name backup --role viewer --tenant acme --days 90")]
+    Create {
+        /// What people call it
+        #[arg(long, value_name = "NAME")]
+        name: String,
+        /// What it may do
+        #[arg(long, value_name = "ROLE", value_enum)]
+        role: RoleArgument,
+        /// For this tenant only; else for the whole host
+        #[arg(long, value_name = "TENANT")]
+        tenant: Option<String>,
+        /// For how many days it is good; else until it is revoked
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=3_650))]
+        days: Option<u32>,
+    },
+    /// List tokens; never the tokens themselves
+    #[command(after_help = "\
+Example:
+  groupcast token list
+  groupcast token list --tenant acme --json")]
+    List {
+        /// Of this tenant only
+        #[arg(long, value_name = "TENANT")]
+        tenant: Option<String>,
+    },
+    /// Revoke a token, and end the sessions that began with it
+    #[command(after_help = "\
+Example:
+  groupcast token revoke 5f1c8a2be90d4477")]
+    Revoke {
+        /// Its ID, as `groupcast token list` lists it
+        #[arg(value_name = "ID")]
+        id: String,
+    },
+}
+
+/// What a token may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum RoleArgument {
+    /// Sees everything but secrets and tokens
+    Viewer,
+    /// Besides: plans, approves, applies, undoes, pauses, and chooses groups
+    Operator,
+    /// Besides: connections, secrets, tokens, grants and plugins; of the whole host: tenants
+    Admin,
 }
 
 /// `plugin`.

@@ -16,6 +16,7 @@ use super::problem::Problem;
 use super::render::plan::Totals;
 use crate::plugin::{Manifest, Outside};
 use crate::recording::{Against, Head, Kind, Redacted, Replayed};
+use crate::store::service::TokenRecord;
 
 /// What all commands that go over connections print: `groupcast/<command>/1`.
 #[derive(Debug, Serialize)]
@@ -448,6 +449,18 @@ pub struct SecretsDocument {
     pub format: &'static str,
     /// The names.
     pub names: Vec<String>,
+}
+
+/// `groupcast/tokens/1`.
+#[derive(Debug, Serialize)]
+pub struct TokensDocument {
+    /// Name and version of the shape.
+    pub format: &'static str,
+    /// The token that was made; shown this once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+    /// What is kept of tokens.
+    pub tokens: Vec<TokenRecord>,
 }
 
 /// `groupcast/plugin/1`.

@@ -15,14 +15,17 @@ use super::arguments::{HealthArguments, SandboxArguments, SimulatorsArguments};
 use super::exit::Exit;
 use super::operations::{Observer, Operations};
 use super::problem::Problem;
+use super::serve::Around;
 use super::surroundings::{Component, Opening, SecretStore, Surroundings};
 use crate::config::Config;
 use crate::plugin::{Plugin, PluginEngine, RunLimits};
 use crate::recording::Recordings;
 use crate::run::{Groupcast, OpenError, OpenOptions};
 use crate::secrets::Secrets;
+use crate::service::EventHub;
+use crate::service::identity::Tokens;
 use crate::store::{SqliteStore, Store};
-use crate::telemetry::{DeadManOptions, Health, Telemetry, Watch, WatchOptions, WatchedStore};
+use crate::telemetry::{DeadManOptions, Health, Telemetry, Watch, WatchOptions, WatchedStore, Watchers};
 
 /// The longest secret, bytes: a service account's key file has under 3 KiB.
 const LONGEST_SECRET: u64 = 64 << 10;
@@ -65,6 +68,7 @@ impl Host {
         &self,
         opening: Opening<'_>,
         telemetry: &Telemetry,
+        events: &Arc<EventHub>,
     ) -> Result<(Arc<Groupcast>, Config), Problem> {
         let refused = |error: &dyn std::fmt::Display| Problem::refused(error.to_string());
         let config = load(opening.config)?;
@@ -72,7 +76,8 @@ impl Host {
         let attempts = crate::run::attempts(&config)
             .await
             .map_err(|error| refused(&error))?;
-        if attempts.iter().all(|(_, setup)| setup.is_err()) {
+        // A service may have all its tenants in the store.
+        if config.service.is_none() && attempts.iter().all(|(_, setup)| setup.is_err()) {
             return self.opened(opening).await;
         }
         let (engine, plugin) = match self.compiled.as_ref().filter(|_| opening.plugin.is_none()) {
@@ -87,7 +92,7 @@ impl Host {
             .map_err(|error| Problem::failed(error.to_string()))?;
         let store: Arc<dyn Store> = Arc::new(WatchedStore::new(Arc::new(store), telemetry.clone()));
         // The log says what runs do: beside it, progress would say it twice, and not in the log's form.
-        let observer = Arc::new(telemetry.clone());
+        let observer = Arc::new(Watchers(vec![Arc::new(telemetry.clone()), events.clone()]));
         let groupcast = Groupcast::with_plugin(Vec::new(), store, engine, plugin, observer)
             .with_attempts(config.clone(), attempts);
         let groupcast = if record {
@@ -129,12 +134,19 @@ impl Surroundings for Host {
     async fn serve(&self, opening: Opening<'_>, cancel: &CancellationToken) -> Result<Exit, Problem> {
         let named = opening.connection.map(ToOwned::to_owned);
         let telemetry = Telemetry::default();
-        let (groupcast, config) = self.opened_to_serve(opening, &telemetry).await?;
+        let events = Arc::new(EventHub::default());
+        let (groupcast, config) = self.opened_to_serve(opening, &telemetry, &events).await?;
         let connections = groupcast
             .resolve(named.as_deref())
             .map_err(|unknown| Problem::refused(unknown.to_string()))?;
         let watch = watched(&config, &telemetry, groupcast.store()).await?;
-        let served = super::serve::serve(groupcast, &config, &connections, &telemetry, &watch, cancel).await;
+        let around = Around {
+            config: &config,
+            telemetry: &telemetry,
+            watch: &watch,
+            events,
+        };
+        let served = super::serve::serve(groupcast, &connections, around, cancel).await;
         watch.stop().await;
         served
     }
@@ -193,6 +205,15 @@ impl Surroundings for Host {
             &config.secrets_file,
             &config.secrets_key_file,
         ))))
+    }
+
+    async fn tokens(&self, config: &Path) -> Result<Tokens, Problem> {
+        let config = load(config)?;
+        let store = SqliteStore::open(&config.store_path)
+            .await
+            .map_err(|error| Problem::failed(error.to_string()))?;
+        let declared = config.tenants.into_iter().map(|tenant| tenant.name).collect();
+        Ok(Tokens::new(Arc::new(store), declared))
     }
 
     fn schema(&self) -> Result<String, Problem> {

@@ -7,6 +7,7 @@ mod commands;
 pub mod documents;
 pub mod exit;
 mod facade;
+mod front;
 pub mod host;
 mod logging;
 pub mod operations;

@@ -14,6 +14,7 @@ use super::operations::{Observer, Operations};
 use super::problem::Problem;
 use crate::plugin::{Plugin, PluginEngine, RunLimits};
 use crate::recording::Recordings;
+use crate::service::identity::Tokens;
 use crate::telemetry::Health;
 
 /// A compiled component and the engine that it was compiled for.
@@ -62,6 +63,8 @@ pub trait Surroundings: Send + Sync {
     fn recordings(&self, config: &Path) -> Result<Recordings, Problem>;
     /// The secrets that a configuration names.
     async fn secrets(&self, config: &Path) -> Result<Box<dyn SecretStore>, Problem>;
+    /// API tokens, on the store that a configuration names.
+    async fn tokens(&self, config: &Path) -> Result<Tokens, Problem>;
     /// The JSON Schema of the configuration file.
     fn schema(&self) -> Result<String, Problem>;
     /// The sandbox.

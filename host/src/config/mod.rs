@@ -30,7 +30,7 @@ pub use sections::{
     QuietSection, RecordingSection, RunLimits, ScheduleSection, SecretsSection, ServiceAccountSection,
     StoreSection, TenantSection,
 };
-pub use service::{OidcSection, ServiceSection, TlsSection};
+pub use service::{OidcSection, ServiceSection, TlsSection, is_subject};
 pub use telemetry::{DeadManSection, LogFormat, TelemetrySection};
 
 pub use crate::store::ConnectionId;

@@ -103,7 +103,7 @@ impl Service {
         id: &ConnectionId,
         query: &GroupQuery,
     ) -> Result<Page<GroupView>> {
-        self.require_of(who, &id.tenant, Role::Viewer, "directory", &id.to_string())?;
+        self.require_directory(who, id, Role::Viewer).await?;
         let settings = self.settings_of(id)?;
         let catalogue = self.catalogue(id, query.fresh).await?;
         let known = self.known(id).await?;
@@ -139,7 +139,7 @@ impl Service {
     /// # Errors
     /// Not allowed; there is none.
     pub async fn group(&self, who: &Principal, id: &ConnectionId, group: &str) -> Result<GroupView> {
-        self.require_of(who, &id.tenant, Role::Viewer, "directory", &id.to_string())?;
+        self.require_directory(who, id, Role::Viewer).await?;
         let settings = self.settings_of(id)?;
         let catalogue = self.catalogue(id, false).await?;
         let known = self.known(id).await?;
@@ -166,7 +166,7 @@ impl Service {
         group: &str,
         change: GroupChange,
     ) -> Result<GroupView> {
-        self.require_of(who, &id.tenant, Role::Operator, "directory", &id.to_string())?;
+        self.require_directory(who, id, Role::Operator).await?;
         let before = self.stored_directory(id).await?;
         let catalogue = self.catalogue(id, false).await?;
         let of_source = catalogue

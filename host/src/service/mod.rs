@@ -20,6 +20,7 @@ mod directories;
 mod error;
 mod events;
 mod groups;
+pub mod identity;
 mod keys;
 mod loading;
 mod people;
@@ -125,6 +126,18 @@ impl Service {
             return Err(ServiceError::not_found(what, name));
         }
         self.require(who, Some(tenant), need)
+    }
+
+    /// The same for a directory, which there must be.
+    async fn require_directory(&self, who: &Principal, id: &ConnectionId, need: Role) -> Result<()> {
+        self.require_of(who, &id.tenant, need, "directory", &id.to_string())?;
+        let known =
+            self.config.connections().any(|one| one.id == *id) || self.store.directory(id).await?.is_some();
+        if known {
+            Ok(())
+        } else {
+            Err(ServiceError::not_found("directory", id.to_string()))
+        }
     }
 
     /// An entry of the audit log about something of a tenant.

@@ -32,7 +32,7 @@ impl Service {
     /// # Errors
     /// Not allowed; the store.
     pub async fn plans(&self, who: &Principal, id: &ConnectionId) -> Result<Vec<PlanRecord>> {
-        self.require_of(who, &id.tenant, Role::Viewer, "directory", &id.to_string())?;
+        self.require_directory(who, id, Role::Viewer).await?;
         let query = PlanQuery {
             tenant: Some(id.tenant.clone()),
             connection: Some(id.name.clone()),

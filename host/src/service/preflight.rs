@@ -61,7 +61,7 @@ impl Service {
     /// # Errors
     /// Not allowed; the component failed. What is wrong with credentials or directories is a finding.
     pub async fn preflight(&self, who: &Principal, id: &ConnectionId) -> Result<Preflight> {
-        self.require_of(who, &id.tenant, Role::Operator, "directory", &id.to_string())?;
+        self.require_directory(who, id, Role::Operator).await?;
         let report = self.groupcast.check(id, &CancellationToken::new()).await?;
         Ok(Preflight::of(report.findings))
     }

@@ -18,7 +18,7 @@ impl Service {
         id: &ConnectionId,
         after: Option<&str>,
     ) -> Result<Page<Binding>> {
-        self.require_of(who, &id.tenant, Role::Viewer, "directory", &id.to_string())?;
+        self.require_directory(who, id, Role::Viewer).await?;
         let directory = self.groupcast.directory_key(id)?;
         Ok(self.store.bindings(&directory, after).await?)
     }
@@ -34,7 +34,7 @@ impl Service {
         group: &str,
         after: Option<&str>,
     ) -> Result<Page<Membership>> {
-        self.require_of(who, &id.tenant, Role::Viewer, "directory", &id.to_string())?;
+        self.require_directory(who, id, Role::Viewer).await?;
         let directory = self.groupcast.directory_key(id)?;
         Ok(self.store.memberships(&directory, group, after).await?)
     }
@@ -62,7 +62,7 @@ impl Service {
         id: &ConnectionId,
         since: DateTime<Utc>,
     ) -> Result<Vec<MembershipSample>> {
-        self.require_of(who, &id.tenant, Role::Viewer, "directory", &id.to_string())?;
+        self.require_directory(who, id, Role::Viewer).await?;
         Ok(self.store.samples(id, since).await?)
     }
 
@@ -76,7 +76,7 @@ impl Service {
         id: &ConnectionId,
         since: DateTime<Utc>,
     ) -> Result<Vec<ChangeCount>> {
-        self.require_of(who, &id.tenant, Role::Viewer, "directory", &id.to_string())?;
+        self.require_directory(who, id, Role::Viewer).await?;
         Ok(self.store.changes_per_day(id, since).await?)
     }
 }

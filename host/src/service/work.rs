@@ -23,7 +23,7 @@ impl Service {
     /// # Errors
     /// Not allowed; no such connection; one is at work; the host stops.
     pub async fn start(&self, who: &Principal, id: &ConnectionId, work: Work) -> Result<JobRecord> {
-        self.require_of(who, &id.tenant, Role::Operator, "directory", &id.to_string())?;
+        self.require_directory(who, id, Role::Operator).await?;
         if let Work::Undo { run } = &work {
             let record = self.store.run(run).await?;
             if record.is_none_or(|record| record.connection != *id) {
@@ -61,7 +61,7 @@ impl Service {
     /// # Errors
     /// Not allowed; the store.
     pub async fn jobs(&self, who: &Principal, id: &ConnectionId, limit: u32) -> Result<Vec<JobRecord>> {
-        self.require_of(who, &id.tenant, Role::Viewer, "directory", &id.to_string())?;
+        self.require_directory(who, id, Role::Viewer).await?;
         Ok(self.store.jobs(id, limit.clamp(1, 1_000)).await?)
     }
 
@@ -227,7 +227,7 @@ impl Service {
         person: Option<&str>,
         group: &str,
     ) -> Result<Explanation> {
-        self.require_of(who, &id.tenant, Role::Viewer, "directory", &id.to_string())?;
+        self.require_directory(who, id, Role::Viewer).await?;
         Ok(self
             .groupcast
             .why(id, person, group, &CancellationToken::new())
@@ -246,7 +246,7 @@ impl Service {
         seen: Option<u64>,
     ) -> Result<Subscription> {
         if let Some(id) = connection {
-            self.require_of(who, &id.tenant, Role::Viewer, "directory", &id.to_string())?;
+            self.require_directory(who, id, Role::Viewer).await?;
         }
         if let Some(job) = job {
             self.job(who, job).await?;

@@ -7,6 +7,7 @@ mod inspect;
 mod look;
 mod replay;
 mod secrets;
+mod tokens;
 
 use super::arguments::{Command, PluginCommand};
 use super::exit::Exit;
@@ -41,6 +42,11 @@ pub async fn execute(session: &mut Session<'_>, command: &Command) -> Result<Exi
         Command::Plugin(arguments) => {
             let PluginCommand::Inspect { file } = &arguments.command;
             inspect::inspect(session, file).await
+        }
+        Command::Token(arguments) => tokens::tokens(session, &arguments.command).await,
+        Command::Openapi => {
+            session.text(&crate::api::openapi_text())?;
+            Ok(Exit::Done)
         }
         Command::Schema => {
             let schema = session.surroundings.schema()?;

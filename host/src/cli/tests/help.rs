@@ -33,9 +33,14 @@ fn the_help_of_each_command_says_what_it_does_and_shows_an_example() {
         &["secrets", "set"],
         &["secrets", "list"],
         &["secrets", "rm"],
+        &["token"],
+        &["token", "create"],
+        &["token", "list"],
+        &["token", "revoke"],
         &["plugin"],
         &["plugin", "inspect"],
         &["schema"],
+        &["openapi"],
         &["simulators"],
     ];
     for path in commands {
@@ -67,8 +72,10 @@ fn every_command_has_a_help_that_is_tested() {
             "serve",
             "health",
             "secrets",
+            "token",
             "plugin",
             "schema",
+            "openapi",
             "simulators"
         ]
     );

@@ -29,6 +29,8 @@ use crate::cli::progress::{Manner, Progress};
 use crate::cli::surroundings::{Component, Opening, SecretStore, Surroundings};
 use crate::plugin::{Plugin, PluginEngine, RunLimits, Usage};
 use crate::recording::Recordings;
+use crate::service::identity::Tokens;
+use crate::store::SqliteStore;
 use crate::telemetry::{Health, Probe};
 
 pub const HASH: &str = "90454829d4f080ed62dd49fafcd5f260f8e67cbb933667669634155819eaa83b";
@@ -567,6 +569,15 @@ impl Surroundings for FakeSurroundings {
 
     async fn secrets(&self, _: &Path) -> Result<Box<dyn SecretStore>, Problem> {
         Ok(Box::new(FakeSecrets(Arc::clone(&self.0))))
+    }
+
+    async fn tokens(&self, _: &Path) -> Result<Tokens, Problem> {
+        let folder = std::env::temp_dir().join(format!("groupcast-tokens-{:016x}", rand::random::<u64>()));
+        std::fs::create_dir_all(&folder)?;
+        let store = SqliteStore::open(&folder.join("groupcast.db"))
+            .await
+            .map_err(|error| Problem::failed(error.to_string()))?;
+        Ok(Tokens::new(Arc::new(store), vec!["acme".to_owned()]))
     }
 
     fn schema(&self) -> Result<String, Problem> {

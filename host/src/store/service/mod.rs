@@ -130,6 +130,12 @@ pub trait IdentityStore: Send + Sync {
     /// The token of this hash (SHA-256, lower-case hexadecimal), revoked and expired ones too.
     async fn token_of_hash(&self, hash: &str) -> Result<Option<TokenRecord>>;
 
+    /// The token of this ID, revoked and expired ones too: a session that began with a token ends with it.
+    async fn token(&self, id: &str) -> Result<Option<TokenRecord>> {
+        let all = self.tokens(None).await?;
+        Ok(all.into_iter().find(|token| token.id == id))
+    }
+
     /// Tokens of a tenant (none: all), the latest first.
     async fn tokens(&self, tenant: Option<&str>) -> Result<Vec<TokenRecord>>;
 
