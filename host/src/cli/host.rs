@@ -189,10 +189,7 @@ impl Surroundings for Host {
 
     async fn secrets(&self, config: &Path) -> Result<Box<dyn SecretStore>, Problem> {
         let config = load(config)?;
-        Ok(Box::new(Stored(Secrets::new(
-            &config.secrets_file,
-            &config.secrets_key_file,
-        ))))
+        Ok(Box::new(Stored(Secrets::of(&config.secrets))))
     }
 
     fn schema(&self) -> Result<String, Problem> {
@@ -328,7 +325,7 @@ impl SecretStore for Stored {
     async fn set(&self, name: &str, value: SecretString) -> Result<bool, Problem> {
         let replaced = self.list().await?.iter().any(|known| known == name);
         self.0
-            .set(name, value)
+            .set(name, value, None)
             .await
             .map_err(|error| Problem::refused(error.to_string()))?;
         Ok(replaced)

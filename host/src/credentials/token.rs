@@ -266,6 +266,7 @@ impl TokenEndpoint {
                     .scope
                     .map(|scopes| scopes.split_ascii_whitespace().map(str::to_owned).collect()),
                 clock_ahead,
+                expires_at: None,
             },
         })
     }

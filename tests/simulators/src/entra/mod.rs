@@ -7,6 +7,7 @@
 mod assertion;
 mod batch;
 mod delta;
+mod federated;
 mod filter;
 mod format;
 mod group_reads;
@@ -28,7 +29,8 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response};
 use serde_json::{Value, json};
 
-pub use format::{Application, Group, Lag, Member, ObjectType, Tenant, Throttle, User};
+pub use format::{Application, FederatedCredential, Group, Lag, Member, ObjectType, Tenant, Throttle, User};
+pub(crate) use reply::moment;
 
 use crate::faults::{Fault, Faults};
 use crate::{Context, Vendor, VendorSimulator};
