@@ -233,15 +233,15 @@ fn explain_exchange(
              itself https: followed by google.workload_identity.audience"
                 .to_owned(),
         ),
-        "invalid_grant" if words.contains("issuer") => (
-            Diagnosis::FederationMismatch,
-            "the token's issuer is not the one that the provider trusts; check the provider's issuer, and whose token it is"
-                .to_owned(),
-        ),
-        "invalid_grant" if words.contains("signature") || words.contains("key") => (
+        "invalid_grant" if words.contains("signature") => (
             Diagnosis::FederationMismatch,
             "the token's signature does not fit its issuer's published keys; check which issuer wrote it, and that Google can \
              read the issuer's keys"
+                .to_owned(),
+        ),
+        "invalid_grant" if words.contains("issuer") => (
+            Diagnosis::FederationMismatch,
+            "the token's issuer is not the one that the provider trusts; check the provider's issuer, and whose token it is"
                 .to_owned(),
         ),
         _ => (

@@ -28,10 +28,26 @@ impl Secrets {
             percent_encoding::utf8_percent_encode(secret, percent_encoding::NON_ALPHANUMERIC).to_string();
         let form: String = form_urlencoded::byte_serialize(secret.as_bytes()).collect();
         let slashes = secret.replace('/', "\\/");
+        let escaped = serde_json::Value::from(secret).to_string();
+        let escaped = escaped
+            .trim_start_matches('"')
+            .strip_suffix('"')
+            .unwrap_or_default()
+            .to_owned();
+        let hex = hex::encode(secret);
         let mut spellings = self.spellings.lock().unwrap_or_else(PoisonError::into_inner);
-        for spelling in [secret.to_owned(), slashes, standard, url_safe, percent, form] {
+        for spelling in [
+            secret.to_owned(),
+            slashes,
+            escaped,
+            standard,
+            url_safe,
+            percent,
+            form,
+            hex,
+        ] {
             let spelling = Zeroizing::new(spelling.into_bytes());
-            if !spellings.contains(&spelling) {
+            if spelling.len() >= SHORTEST && !spellings.contains(&spelling) {
                 spellings.push(spelling);
             }
         }

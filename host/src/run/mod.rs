@@ -33,9 +33,7 @@ pub use outcome::{
 };
 pub use recorder::{RequestCounts, VendorCounts};
 pub use setup::{Attempt, ConnectionSetup, SetupError, attempts, attempts_with, connections};
-pub use setup::{Attempt, ConnectionSetup, SetupError, attempts, connections};
 pub use slot::ConnectionSource;
-pub use switch::ManagedSwitch;
 pub use switch::{ManagedSwitch, SwitchError, SwitchFile};
 
 /// A connection's name: `tenant/connection`.

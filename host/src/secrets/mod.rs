@@ -292,6 +292,22 @@ impl Secrets {
         blocking(move || sealed::names(&file).map(|(names, _)| names)).await
     }
 
+    /// The same with when what each opens expires, where that was said.
+    ///
+    /// # Errors
+    /// As [`Self::list`].
+    pub async fn list_with_ends(&self) -> Result<Vec<(String, Option<DateTime<Utc>>)>, SecretError> {
+        let file = self.file.clone();
+        let (names, expires) = blocking(move || sealed::names(&file)).await?;
+        Ok(names
+            .into_iter()
+            .map(|name| {
+                let at = expires.get(&name).copied();
+                (name, at)
+            })
+            .collect())
+    }
+
     /// Seals a new version of a tenant's secret. `expected` says which version the caller saw (`Some(None)`: there was
     /// none); none: whatever is there. The change is in the audit log, without the value.
     ///

@@ -58,11 +58,23 @@ impl std::fmt::Debug for Vault {
 }
 
 impl Vault {
+    /// The Vault of a section: the same for all of a process that name it alike, so that looking again for connections that
+    /// could not be set up is no new sign-in each time.
     pub(super) fn new(section: VaultSection, environment: Environment) -> Arc<Self> {
-        Arc::new(Self {
-            section,
-            environment,
-            session: Mutex::default(),
+        static KNOWN: std::sync::Mutex<Vec<Weak<Vault>>> = std::sync::Mutex::new(Vec::new());
+        let mut known = KNOWN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        known.retain(|vault| vault.strong_count() > 0);
+        let same = known.iter().filter_map(Weak::upgrade).find(|vault| {
+            vault.section == section && std::ptr::fn_addr_eq(vault.environment.0, environment.0)
+        });
+        same.unwrap_or_else(|| {
+            let vault = Arc::new(Self {
+                section,
+                environment,
+                session: Mutex::default(),
+            });
+            known.push(Arc::downgrade(&vault));
+            vault
         })
     }
 

@@ -33,6 +33,7 @@ fn the_help_of_each_command_says_what_it_does_and_shows_an_example() {
         &["secrets", "set"],
         &["secrets", "list"],
         &["secrets", "rm"],
+        &["secrets", "rotate-key"],
         &["plugin"],
         &["plugin", "inspect"],
         &["schema"],

@@ -281,6 +281,20 @@ impl EntraSimulator {
         application.permissions.len() < before
     }
 
+    /// Replaces an application's client secret: the old one is refused from now on, tokens that it bought are not.
+    pub fn set_client_secret(&mut self, client_id: &str, secret: &str) -> bool {
+        let application = self
+            .state
+            .applications
+            .iter_mut()
+            .find(|application| application.client_id == client_id);
+        let is_known = application.is_some();
+        if let Some(application) = application {
+            application.client_secret = Some(secret.to_owned());
+        }
+        is_known
+    }
+
     /// Sets how far reads lag behind writes from now on.
     pub fn set_lag(&mut self, lag: Lag) {
         self.state.lag = lag;
