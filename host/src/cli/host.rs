@@ -300,7 +300,7 @@ impl Surroundings for Host {
 
 /// What serves beside the runs, as the configuration says.
 async fn watched(config: &Config, telemetry: &Telemetry, store: &Arc<dyn Store>) -> Result<Watch, Problem> {
-    let secrets = Secrets::new(&config.secrets_file, &config.secrets_key_file);
+    let secrets = Secrets::of(&config.secrets);
     let refused = |error: &dyn std::fmt::Display| Problem::refused(error.to_string());
     let dead_man = match &config.telemetry.dead_man {
         None => None,

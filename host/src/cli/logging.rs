@@ -99,7 +99,7 @@ async fn traces(config: &Config) -> Result<Option<Traces>, String> {
     let Some(endpoint) = &section.otlp_endpoint else {
         return Ok(None);
     };
-    let secrets = Secrets::new(&config.secrets_file, &config.secrets_key_file);
+    let secrets = Secrets::of(&config.secrets);
     let mut headers = HashMap::new();
     for (name, source) in &section.otlp_headers {
         let value = secrets.get(source).await.map_err(|error| error.to_string())?;

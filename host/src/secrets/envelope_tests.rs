@@ -131,7 +131,7 @@ async fn set(secrets: &Secrets, tenant: &str, name: &str, value: &str) -> Change
 
 async fn get(secrets: &Secrets, tenant: &str, name: &str) -> Result<String, SecretError> {
     let owner = Owner::Tenant(tenant.to_owned());
-    let value = secrets.get(&owner, &stored(name)).await?;
+    let value = secrets.get_for(&owner, &stored(name)).await?;
     Ok(value.expose_secret().to_owned())
 }
 
@@ -147,7 +147,7 @@ async fn a_tenants_name_never_opens_anothers_secret() {
         .unwrap();
     assert_eq!(get(&secrets, "acme", "entra").await.unwrap(), "acmes-secret");
     assert_eq!(get(&secrets, "globex", "entra").await.unwrap(), "globexs-secret");
-    let host = secrets.get(&Owner::Host, &stored("entra")).await.unwrap();
+    let host = secrets.get(&stored("entra")).await.unwrap();
     assert_eq!(host.expose_secret(), "the-hosts-secret");
     assert!(matches!(
         get(&secrets, "initech", "entra").await,
@@ -157,7 +157,7 @@ async fn a_tenants_name_never_opens_anothers_secret() {
     let file = folder.path().join("file");
     std::fs::write(&file, "the-hosts-file").unwrap();
     for source in [SecretSource::File(file), SecretSource::Env("PATH".into())] {
-        let error = secrets.get(&tenant("acme"), &source).await.unwrap_err();
+        let error = secrets.get_for(&tenant("acme"), &source).await.unwrap_err();
         assert!(matches!(error, SecretError::NotYours(_)), "{error}");
     }
 }
@@ -307,7 +307,7 @@ async fn a_rotated_key_is_taken_up_by_those_who_serve_and_the_old_one_opens_noth
         assert_eq!(get(&serving, tenant, "entra").await.unwrap(), "value", "{tenant}");
     }
     assert_eq!(set(&serving, "initech", "entra", "value").await, Changed::Made(1));
-    let host = serving.get(&Owner::Host, &stored("mine")).await.unwrap();
+    let host = serving.get(&stored("mine")).await.unwrap();
     assert_eq!(host.expose_secret(), "host-value");
 
     // A copy of the store with the old key is worth nothing.
@@ -320,7 +320,7 @@ async fn a_rotated_key_is_taken_up_by_those_who_serve_and_the_old_one_opens_noth
         );
     }
     assert!(matches!(
-        over(&section, &store).get(&Owner::Host, &stored("mine")).await,
+        over(&section, &store).get(&stored("mine")).await,
         Err(SecretError::WrongKey(_))
     ));
 }

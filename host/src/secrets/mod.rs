@@ -160,19 +160,26 @@ impl Secrets {
         SecretHandle::new(self.clone(), owner.clone(), source.clone())
     }
 
-    /// Fetches a secret from where it is. Line ends around it are cut off.
+    /// Fetches one of the host's secrets from where it is. Line ends around it are cut off.
     ///
     /// # Errors
-    /// It is not there, is empty, too long or no text; the owner may not name that place; what holds it cannot be opened
-    /// or reached.
-    pub async fn get(&self, owner: &Owner, source: &SecretSource) -> Result<SecretString, SecretError> {
+    /// It is not there, is empty, too long or no text; what holds it cannot be opened or reached.
+    pub async fn get(&self, source: &SecretSource) -> Result<SecretString, SecretError> {
+        self.get_for(&Owner::Host, source).await
+    }
+
+    /// The same of whoever names it.
+    ///
+    /// # Errors
+    /// As [`Self::get`], and that the owner may not name such a place.
+    pub async fn get_for(&self, owner: &Owner, source: &SecretSource) -> Result<SecretString, SecretError> {
         self.find(owner, source).await.map(|found| found.value)
     }
 
     /// The same with what is known of it.
     ///
     /// # Errors
-    /// As [`Self::get`].
+    /// As [`Self::get_for`].
     pub async fn find(&self, owner: &Owner, source: &SecretSource) -> Result<Found, SecretError> {
         if !owner.may_name(source) {
             return Err(SecretError::NotYours(source.clone()));

@@ -34,35 +34,21 @@ async fn what_was_set_is_got_listed_and_removed() {
     let secrets = secrets(folder.path());
     assert!(secrets.list().await.unwrap().is_empty());
     assert!(matches!(
-        secrets.get(&Owner::Host, &stored("a")).await,
+        secrets.get(&stored("a")).await,
         Err(SecretError::NotStored(_))
     ));
     set(&secrets, "b", "other").await;
     set(&secrets, "a", "old").await;
     set(&secrets, "a", VALUE).await;
     assert_eq!(secrets.list().await.unwrap(), ["a", "b"]);
-    assert_eq!(
-        secrets
-            .get(&Owner::Host, &stored("a"))
-            .await
-            .unwrap()
-            .expose_secret(),
-        VALUE
-    );
+    assert_eq!(secrets.get(&stored("a")).await.unwrap().expose_secret(), VALUE);
     secrets.remove("a").await.unwrap();
     assert!(matches!(
         secrets.remove("a").await,
         Err(SecretError::NotStored(_))
     ));
     assert_eq!(secrets.list().await.unwrap(), ["b"]);
-    assert_eq!(
-        secrets
-            .get(&Owner::Host, &stored("b"))
-            .await
-            .unwrap()
-            .expose_secret(),
-        "other"
-    );
+    assert_eq!(secrets.get(&stored("b")).await.unwrap().expose_secret(), "other");
 }
 
 #[tokio::test]
@@ -81,11 +67,7 @@ async fn files_are_for_their_owner_alone_and_show_no_value() {
             .mode();
         assert_eq!(mode & 0o777, 0o600, "{file}");
     }
-    let shown = format!(
-        "{:?} {:?}",
-        secrets,
-        secrets.get(&Owner::Host, &stored("a")).await.unwrap()
-    );
+    let shown = format!("{:?} {:?}", secrets, secrets.get(&stored("a")).await.unwrap());
     assert!(!shown.contains(VALUE), "{shown}");
 }
 
@@ -103,7 +85,7 @@ async fn a_wrong_a_missing_and_an_open_key_are_told_apart() {
     )
     .unwrap();
     assert!(matches!(
-        secrets.get(&Owner::Host, &stored("a")).await,
+        secrets.get(&stored("a")).await,
         Err(SecretError::WrongKey(_))
     ));
     // Setting with the wrong key must not throw away what the right one sealed.
@@ -111,12 +93,12 @@ async fn a_wrong_a_missing_and_an_open_key_are_told_apart() {
     assert!(matches!(refused, Err(SecretError::WrongKey(_))));
     std::fs::write(&key, "no key").unwrap();
     assert!(matches!(
-        secrets.get(&Owner::Host, &stored("a")).await,
+        secrets.get(&stored("a")).await,
         Err(SecretError::BadKey(_))
     ));
     std::fs::remove_file(&key).unwrap();
     assert!(matches!(
-        secrets.get(&Owner::Host, &stored("a")).await,
+        secrets.get(&stored("a")).await,
         Err(SecretError::NoKey(_))
     ));
     assert!(matches!(
@@ -130,19 +112,12 @@ async fn a_wrong_a_missing_and_an_open_key_are_told_apart() {
         use std::os::unix::fs::PermissionsExt;
         std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
         assert!(matches!(
-            secrets.get(&Owner::Host, &stored("a")).await,
+            secrets.get(&stored("a")).await,
             Err(SecretError::OpenKey { mode: 0o644, .. })
         ));
         std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
     }
-    assert_eq!(
-        secrets
-            .get(&Owner::Host, &stored("a"))
-            .await
-            .unwrap()
-            .expose_secret(),
-        VALUE
-    );
+    assert_eq!(secrets.get(&stored("a")).await.unwrap().expose_secret(), VALUE);
 }
 
 #[tokio::test]
@@ -153,17 +128,10 @@ async fn the_environments_key_goes_before_the_file() {
     });
     set(&secrets, "a", VALUE).await;
     assert!(!folder.path().join("key").exists());
-    assert_eq!(
-        secrets
-            .get(&Owner::Host, &stored("a"))
-            .await
-            .unwrap()
-            .expose_secret(),
-        VALUE
-    );
+    assert_eq!(secrets.get(&stored("a")).await.unwrap().expose_secret(), VALUE);
     let secrets = with_variables(folder.path(), |_| Some("short".to_owned()));
     assert!(matches!(
-        secrets.get(&Owner::Host, &stored("a")).await,
+        secrets.get(&stored("a")).await,
         Err(SecretError::BadKey(_))
     ));
 }
@@ -199,14 +167,14 @@ async fn every_change_to_the_file_is_noticed() {
         String::new(),
     ] {
         std::fs::write(&file, &changed).unwrap();
-        let error = secrets.get(&Owner::Host, &stored("alpha")).await.unwrap_err();
+        let error = secrets.get(&stored("alpha")).await.unwrap_err();
         assert!(
             matches!(error, SecretError::Tampered { .. }),
             "{error} for {changed}"
         );
     }
     std::fs::write(&file, &text).unwrap();
-    assert!(secrets.get(&Owner::Host, &stored("alpha")).await.is_ok());
+    assert!(secrets.get(&stored("alpha")).await.is_ok());
 }
 
 #[tokio::test]
@@ -214,24 +182,14 @@ async fn variables_and_files_are_read_without_their_line_ends() {
     let folder = tempfile::tempdir().unwrap();
     let secrets = secrets(folder.path());
     let env = |name: &str| SecretSource::Env(name.to_owned());
-    assert_eq!(
-        secrets
-            .get(&Owner::Host, &env("SET"))
-            .await
-            .unwrap()
-            .expose_secret(),
-        VALUE
-    );
+    assert_eq!(secrets.get(&env("SET")).await.unwrap().expose_secret(), VALUE);
     assert!(matches!(
-        secrets.get(&Owner::Host, &env("UNSET")).await,
+        secrets.get(&env("UNSET")).await,
         Err(SecretError::NoVariable(_))
     ));
     let path = folder.path().join("file");
     let file = SecretSource::File(path.clone());
-    assert!(matches!(
-        secrets.get(&Owner::Host, &file).await,
-        Err(SecretError::File { .. })
-    ));
+    assert!(matches!(secrets.get(&file).await, Err(SecretError::File { .. })));
     for (content, fits) in [
         (b"-----BEGIN KEY-----\nabc\n-----END KEY-----\n".to_vec(), true),
         (b"\n\n".to_vec(), false),
@@ -240,7 +198,7 @@ async fn variables_and_files_are_read_without_their_line_ends() {
         (vec![b'x'; LONGEST + 1], false),
     ] {
         std::fs::write(&path, content).unwrap();
-        let got = secrets.get(&Owner::Host, &file).await;
+        let got = secrets.get(&file).await;
         assert_eq!(got.is_ok(), fits);
         if let Ok(secret) = got {
             assert_eq!(

@@ -77,7 +77,7 @@ fn place(path: &str) -> SecretSource {
 }
 
 async fn read(secrets: &Secrets) -> Result<String, SecretError> {
-    let value = secrets.get(&Owner::Host, &place("groupcast/entra")).await?;
+    let value = secrets.get(&place("groupcast/entra")).await?;
     Ok(value.expose_secret().to_owned())
 }
 
@@ -285,7 +285,7 @@ async fn what_is_missing_is_told_apart() {
             "no field password",
         ),
     ] {
-        let error = secrets.get(&Owner::Host, &source).await.unwrap_err();
+        let error = secrets.get(&source).await.unwrap_err();
         assert!(error.to_string().contains(words), "{error}");
     }
     // A redirect would take the token along.
@@ -319,7 +319,7 @@ async fn a_tenant_may_name_what_lies_below_its_own_prefix_and_nothing_else() {
     let acme = Owner::Tenant("acme".into());
     let secrets = world.secrets();
     let own = secrets
-        .get(&acme, &place("groupcast/tenants/acme/entra"))
+        .get_for(&acme, &place("groupcast/tenants/acme/entra"))
         .await
         .unwrap();
     assert_eq!(own.expose_secret(), "acmes");
@@ -335,14 +335,14 @@ async fn a_tenant_may_name_what_lies_below_its_own_prefix_and_nothing_else() {
         elsewhere,
     ] {
         let asked = world.vault().requests().len();
-        let error = secrets.get(&acme, &source).await.unwrap_err();
+        let error = secrets.get_for(&acme, &source).await.unwrap_err();
         assert!(matches!(error, SecretError::NotYourPath { .. }), "{error}");
         assert_eq!(world.vault().requests().len(), asked, "nothing was asked");
     }
     world.named().tenant_prefix = None;
     let error = world
         .secrets()
-        .get(&acme, &place("groupcast/tenants/acme/entra"))
+        .get_for(&acme, &place("groupcast/tenants/acme/entra"))
         .await
         .unwrap_err();
     assert!(matches!(error, SecretError::NotYourPath { .. }), "{error}");
@@ -367,7 +367,7 @@ async fn vaults_transit_key_wraps_the_data_keys_and_never_leaves() {
     let get = async |secrets: &Secrets, tenant: &str| {
         let source = SecretSource::Stored("entra".into());
         secrets
-            .get(&Owner::Tenant(tenant.into()), &source)
+            .get_for(&Owner::Tenant(tenant.into()), &source)
             .await
             .map(|value| value.expose_secret().to_owned())
     };
