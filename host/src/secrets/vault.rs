@@ -26,6 +26,8 @@ use crate::config::{SecretSource, TransitSection, VaultPlace, VaultSection};
 /// The custom metadata of a secret that says when what it opens expires (RFC 3339).
 const EXPIRES: &str = "expires_at";
 /// A sign-in is never renewed more often than this.
+const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
+/// A sign-in that Vault renews for no longer than this is at its end: the next use signs in again.
 const SHORTEST_LIFE: Duration = Duration::from_secs(5);
 
 /// A Vault, and whoever is signed in there.
@@ -359,7 +361,7 @@ impl Vault {
 /// Renews a session as long as somebody needs it, or ends it where that cannot be: then the next use signs in again.
 async fn keep(vault: Weak<Vault>, session: Session, mut life: Duration, mut renewable: bool) {
     loop {
-        tokio::time::sleep((life * 2 / 3).max(SHORTEST_LIFE.min(life))).await;
+        tokio::time::sleep((life * 2 / 3).max(SHORTEST_PAUSE)).await;
         let Some(vault) = vault.upgrade() else { return };
         if vault.session.lock().await.as_ref().map(|held| held.number) != Some(session.number) {
             return;
