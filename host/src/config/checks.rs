@@ -133,6 +133,8 @@ impl Check<'_> {
         Config {
             path: self.source.path.to_path_buf(),
             store_path: self.path(&file.store.path),
+            secrets_file: self.path(&file.secrets.file),
+            secrets_key_file: self.path(&file.secrets.key_file),
             secrets: self.secrets(file.secrets),
             record: file.recording.enabled,
             recordings: Recordings {

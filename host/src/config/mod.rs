@@ -60,6 +60,10 @@ pub struct Config {
     pub store_path: PathBuf,
     /// Where stored secrets are, the host's key, and Vault.
     pub secrets: SecretsSection,
+    /// The encrypted secrets' file, as `secrets` has it.
+    pub secrets_file: PathBuf,
+    /// The secrets' key file, as `secrets` has it.
+    pub secrets_key_file: PathBuf,
     /// Whether every run is recorded.
     pub record: bool,
     /// Where recordings are kept, and how many.
