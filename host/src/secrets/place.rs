@@ -218,3 +218,30 @@ fn keyring_set(name: &str, _: &str) -> Result<(), SecretError> {
         why: "only Linux has one",
     })
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_may_be_in_the_kernels_keyring_where_there_is_one() {
+        let name = format!("test-{}", std::process::id());
+        let places = KeyPlaces {
+            named: Some(KeySource::Keyring(name.clone())),
+            previous: None,
+            file: PathBuf::from("nowhere"),
+            environment: Environment(|_| None),
+        };
+        let error = places.read().map(|_| ()).unwrap_err();
+        assert!(matches!(&error, SecretError::Keyring { .. }), "{error}");
+        let ring = KeyRing::of(Key::generate());
+        if let Err(error) = places.write(&ring) {
+            eprintln!("skipped: a container without a keyring ({error})");
+            return;
+        }
+        let read = places.read().unwrap();
+        keyring_entry(&name).unwrap().delete_credential().unwrap();
+        assert_eq!(read.first().fingerprint(), ring.first().fingerprint());
+        assert!(places.read().is_err());
+    }
+}
