@@ -40,15 +40,23 @@ async fn a_replaced_client_secret_is_taken_up_when_the_token_is_refused() {
         entra.set_client_secret("aaaaaaaa-0000-4000-8000-000000000001", "the-second-entra-secret")
     });
     write(&lab, "entra-secret", "the-second-entra-secret");
-    // Tokens that were given before still work; then one is refused in the middle of a run.
+    // Tokens that were given before still work; then they are refused.
     groupcast.plan(&connection, &none).await.unwrap();
+    let exchanges = || {
+        let requests = lab.simulators.requests();
+        requests
+            .iter()
+            .filter(|request| request.path.ends_with("/oauth2/v2.0/token"))
+            .count()
+    };
+    assert_eq!(exchanges(), 1);
     lab.simulators.faults(|faults| {
         faults.add(Rule {
             vendor: Vendor::Entra,
-            method: Some("GET".to_owned()),
+            method: None,
             path: None,
             query: None,
-            skip: 1,
+            skip: 0,
             times: Some(1),
             fault: Fault::RevokeTokens,
         });
@@ -57,6 +65,7 @@ async fn a_replaced_client_secret_is_taken_up_when_the_token_is_refused() {
         .sync(&connection, Extent::Whole, &none)
         .await
         .unwrap_or_else(|failure| panic!("{failure}"));
+    assert_eq!(exchanges(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
