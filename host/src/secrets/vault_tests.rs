@@ -388,7 +388,7 @@ async fn vaults_transit_key_wraps_the_data_keys_and_never_leaves() {
     // Vault's key is rotated there; wrapping again is of the latest version.
     world.vault().transit_key("transit", "groupcast");
     assert_eq!(with(&world.section).rotate_key().await.unwrap().tenants.done, 2);
-    for (_, key) in &store.kept().keys {
+    for key in store.kept().keys.values() {
         assert_eq!(key.wrapped_by, "vault:transit/groupcast");
         assert!(key.wrapped.starts_with(b"vault:v2:"));
     }
