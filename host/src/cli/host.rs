@@ -23,7 +23,6 @@ use crate::recording::Recordings;
 use crate::run::{Groupcast, OpenError, OpenOptions};
 use crate::secrets::{Author, SecretError, Secrets};
 use crate::service::Principal;
-use crate::store::service::TenancyStore;
 use crate::store::{SqliteStore, Store};
 use crate::telemetry::{DeadManOptions, Health, Telemetry, Watch, WatchOptions, WatchedStore};
 
@@ -192,38 +191,27 @@ impl Surroundings for Host {
 
     async fn secrets(&self, config: &Path, tenant: Option<&str>) -> Result<Box<dyn SecretStore>, Problem> {
         let config = load(config)?;
-        // Without a store there are only the host's; opening one would make it.
-        let store = match (tenant, config.store_path.exists()) {
-            (None, false) => None,
-            _ => Some(
-                SqliteStore::open(&config.store_path)
-                    .await
-                    .map_err(|error| Problem::failed(error.to_string()))?,
-            ),
-        };
         let mut secrets = Secrets::of(&config.secrets);
-        if let Some(store) = store {
-            let store = Arc::new(store);
-            if let Some(tenant) = tenant {
-                let declared = config.tenants.iter().any(|known| known.name == tenant);
-                if declared {
-                    return Err(Problem::refused(format!(
-                        "tenant {tenant} is declared in the configuration file, so its secrets are the host's; leave --tenant out"
-                    )));
-                }
-                let known = TenancyStore::tenant(&*store, tenant).await;
-                if known
-                    .map_err(|error| Problem::failed(error.to_string()))?
-                    .is_none()
-                {
-                    return Err(Problem::refused(format!(
-                        "there is no tenant {tenant} in the store; make it in the console or by the API first"
-                    )));
-                }
+        if let Some(tenant) = tenant {
+            if config.tenants.iter().any(|known| known.name == tenant) {
+                return Err(Problem::refused(format!(
+                    "tenant {tenant} is declared in the configuration file, so its secrets are the host's; leave --tenant out"
+                )));
+            }
+            let store = sealed_store(&config).await?;
+            let known = store.tenant(tenant).await;
+            if known
+                .map_err(|error| Problem::failed(error.to_string()))?
+                .is_none()
+            {
+                return Err(Problem::refused(format!(
+                    "there is no tenant {tenant} in the store; make it in the console or by the API first"
+                )));
             }
             secrets = secrets.with_store(store);
         }
         Ok(Box::new(Stored {
+            config,
             secrets,
             tenant: tenant.map(ToOwned::to_owned),
         }))
@@ -356,8 +344,17 @@ fn load(path: &Path) -> Result<Config, Problem> {
 
 /// The stored secrets of a configuration: the host's, or a tenant's.
 struct Stored {
+    config: Config,
     secrets: Secrets,
     tenant: Option<String>,
+}
+
+/// The store of a configuration, for what is sealed there.
+async fn sealed_store(config: &Config) -> Result<Arc<dyn Store>, Problem> {
+    let store = SqliteStore::open(&config.store_path).await;
+    Ok(Arc::new(
+        store.map_err(|error| Problem::failed(error.to_string()))?,
+    ))
 }
 
 /// Whoever has the machine, for the audit log.
@@ -438,7 +435,13 @@ impl SecretStore for Stored {
     }
 
     async fn rotate_key(&self) -> Result<String, Problem> {
-        let done = self.secrets.rotate_key().await.map_err(|error| told(&error))?;
+        // What the key wraps is in the store: a key that is replaced without it would open nothing any more.
+        let secrets = if self.config.store_path.exists() {
+            self.secrets.clone().with_store(sealed_store(&self.config).await?)
+        } else {
+            self.secrets.clone()
+        };
+        let done = secrets.rotate_key().await.map_err(|error| told(&error))?;
         let made = if done.is_made {
             "A new key is in"
         } else {
