@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use chrono::NaiveDate;
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 const SHARED: &str = "Options of every command";
@@ -318,21 +319,33 @@ pub enum SecretsCommand {
     /// Store a value: asked for, or read from standard input
     #[command(after_help = "\
 One line break at the end of the input is left out. The value is never an argument: other users of the machine can
-read arguments.
+read arguments. What serves takes the new value up by itself, without a restart.
 
 Example:
   groupcast secrets set jumpcloud
-  groupcast secrets set google < key.json")]
+  groupcast secrets set google < key.json
+  groupcast secrets set entra --tenant acme --expires 2027-03-31")]
     Set {
         /// The name that the configuration refers to
         #[arg(value_name = "NAME", value_parser = secret_name)]
         name: String,
+        /// A tenant of the store, instead of the host
+        #[arg(long, value_name = "TENANT", value_parser = tenant_name)]
+        tenant: Option<String>,
+        /// The day on which it expires at the vendor; `check` and the console warn in time
+        #[arg(long, value_name = "YYYY-MM-DD", value_parser = day)]
+        expires: Option<NaiveDate>,
     },
     /// List the names; values are never printed
     #[command(after_help = "\
 Example:
-  groupcast secrets list")]
-    List,
+  groupcast secrets list
+  groupcast secrets list --tenant acme")]
+    List {
+        /// A tenant of the store, instead of the host
+        #[arg(long, value_name = "TENANT", value_parser = tenant_name)]
+        tenant: Option<String>,
+    },
     /// Remove a value
     #[command(after_help = "\
 Example:
@@ -341,7 +354,35 @@ Example:
         /// The name
         #[arg(value_name = "NAME", value_parser = secret_name)]
         name: String,
+        /// A tenant of the store, instead of the host
+        #[arg(long, value_name = "TENANT", value_parser = tenant_name)]
+        tenant: Option<String>,
     },
+    /// Seal everything by a new key of the host, while it serves
+    #[command(after_help = "\
+A key in a file or in the kernel's keyring is replaced by a new one. A key in a variable or a systemd credential: put the
+new key there on the first line and the old one on the second, run this, then take the old one out. A key in Vault's
+transit engine: rotate it there, then run this.
+
+Example:
+  groupcast secrets rotate-key")]
+    RotateKey,
+}
+
+fn tenant_name(text: &str) -> Result<String, String> {
+    let fits = (1..=64).contains(&text.len())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    if fits {
+        Ok(text.to_owned())
+    } else {
+        Err("a tenant's name has lower-case letters, digits and `-`, 64 at most".to_owned())
+    }
+}
+
+fn day(text: &str) -> Result<NaiveDate, String> {
+    NaiveDate::parse_from_str(text, "%Y-%m-%d").map_err(|_| "write the day as 2027-03-31".to_owned())
 }
 
 /// `token`.

@@ -449,6 +449,21 @@ pub struct SecretsDocument {
     pub format: &'static str,
     /// The names.
     pub names: Vec<String>,
+    /// What is known of each.
+    pub secrets: Vec<SecretDocument>,
+}
+
+/// One of [`SecretsDocument`].
+#[derive(Debug, Serialize)]
+pub struct SecretDocument {
+    /// Its name.
+    pub name: String,
+    /// Its version, for a tenant's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<u64>,
+    /// When what it opens expires, where that was said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<String>,
 }
 
 /// `groupcast/tokens/1`.

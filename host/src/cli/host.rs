@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
@@ -16,14 +17,15 @@ use super::exit::Exit;
 use super::operations::{Observer, Operations};
 use super::problem::Problem;
 use super::serve::Around;
-use super::surroundings::{Component, Opening, SecretStore, Surroundings};
+use super::surroundings::{Component, Opening, SecretLine, SecretStore, Surroundings};
 use crate::config::Config;
 use crate::plugin::{Plugin, PluginEngine, RunLimits};
 use crate::recording::Recordings;
 use crate::run::{Groupcast, OpenError, OpenOptions};
-use crate::secrets::Secrets;
 use crate::service::EventHub;
 use crate::service::identity::Tokens;
+use crate::secrets::{Author, SecretError, Secrets};
+use crate::service::Principal;
 use crate::store::{SqliteStore, Store};
 use crate::telemetry::{DeadManOptions, Health, Telemetry, Watch, WatchOptions, WatchedStore, Watchers};
 
@@ -199,12 +201,32 @@ impl Surroundings for Host {
         load(config).map(|config| config.recordings)
     }
 
-    async fn secrets(&self, config: &Path) -> Result<Box<dyn SecretStore>, Problem> {
+    async fn secrets(&self, config: &Path, tenant: Option<&str>) -> Result<Box<dyn SecretStore>, Problem> {
         let config = load(config)?;
-        Ok(Box::new(Stored(Secrets::new(
-            &config.secrets_file,
-            &config.secrets_key_file,
-        ))))
+        let mut secrets = Secrets::of(&config.secrets);
+        if let Some(tenant) = tenant {
+            if config.tenants.iter().any(|known| known.name == tenant) {
+                return Err(Problem::refused(format!(
+                    "tenant {tenant} is declared in the configuration file, so its secrets are the host's; leave --tenant out"
+                )));
+            }
+            let store = sealed_store(&config).await?;
+            let known = store.tenant(tenant).await;
+            if known
+                .map_err(|error| Problem::failed(error.to_string()))?
+                .is_none()
+            {
+                return Err(Problem::refused(format!(
+                    "there is no tenant {tenant} in the store; make it in the console or by the API first"
+                )));
+            }
+            secrets = secrets.with_store(store);
+        }
+        Ok(Box::new(Stored {
+            config,
+            secrets,
+            tenant: tenant.map(ToOwned::to_owned),
+        }))
     }
 
     async fn tokens(&self, config: &Path) -> Result<Tokens, Problem> {
@@ -287,7 +309,7 @@ impl Surroundings for Host {
 
 /// What serves beside the runs, as the configuration says.
 async fn watched(config: &Config, telemetry: &Telemetry, store: &Arc<dyn Store>) -> Result<Watch, Problem> {
-    let secrets = Secrets::new(&config.secrets_file, &config.secrets_key_file);
+    let secrets = Secrets::of(&config.secrets);
     let refused = |error: &dyn std::fmt::Display| Problem::refused(error.to_string());
     let dead_man = match &config.telemetry.dead_man {
         None => None,
@@ -341,36 +363,127 @@ fn load(path: &Path) -> Result<Config, Problem> {
     Config::load(path).map_err(|error| Problem::refused(error.to_string()))
 }
 
-/// The encrypted secrets of a configuration.
-struct Stored(Secrets);
+/// The stored secrets of a configuration: the host's, or a tenant's.
+struct Stored {
+    config: Config,
+    secrets: Secrets,
+    tenant: Option<String>,
+}
+
+/// The store of a configuration, for what is sealed there.
+async fn sealed_store(config: &Config) -> Result<Arc<dyn Store>, Problem> {
+    let store = SqliteStore::open(&config.store_path).await;
+    Ok(Arc::new(
+        store.map_err(|error| Problem::failed(error.to_string()))?,
+    ))
+}
+
+/// Whoever has the machine, for the audit log.
+fn whoever() -> Author {
+    let user = std::env::var("USER").unwrap_or_else(|_| "unknown".to_owned());
+    Author {
+        actor: Principal::command_line(&user).actor,
+        request: None,
+    }
+}
+
+fn told(error: &SecretError) -> Problem {
+    if error.is_passing() {
+        Problem::failed(error.to_string())
+    } else {
+        Problem::refused(error.to_string())
+    }
+}
 
 #[async_trait]
 impl SecretStore for Stored {
-    async fn set(&self, name: &str, value: SecretString) -> Result<bool, Problem> {
-        let replaced = self.list().await?.iter().any(|known| known == name);
-        self.0
-            .set(name, value)
-            .await
-            .map_err(|error| Problem::refused(error.to_string()))?;
+    async fn set(
+        &self,
+        name: &str,
+        value: SecretString,
+        expires_at: Option<DateTime<Utc>>,
+    ) -> Result<bool, Problem> {
+        let replaced = self.list().await?.iter().any(|known| known.name == name);
+        match &self.tenant {
+            None => self.secrets.set(name, value, expires_at).await,
+            Some(tenant) => self
+                .secrets
+                .set_for(tenant, name, &value, expires_at, None, &whoever())
+                .await
+                .map(drop),
+        }
+        .map_err(|error| told(&error))?;
         Ok(replaced)
     }
 
-    async fn list(&self) -> Result<Vec<String>, Problem> {
-        self.0
-            .list()
-            .await
-            .map_err(|error| Problem::failed(error.to_string()))
+    async fn list(&self) -> Result<Vec<SecretLine>, Problem> {
+        let failed = |error: SecretError| Problem::failed(error.to_string());
+        match &self.tenant {
+            None => {
+                let listed = self.secrets.list_with_ends().await.map_err(failed)?;
+                let lines = listed.into_iter().map(|(name, expires_at)| SecretLine {
+                    name,
+                    version: None,
+                    expires_at,
+                });
+                Ok(lines.collect())
+            }
+            Some(tenant) => {
+                let listed = self.secrets.list_for(tenant).await.map_err(failed)?;
+                let lines = listed.into_iter().map(|secret| SecretLine {
+                    name: secret.name.name,
+                    version: Some(secret.version),
+                    expires_at: secret.expires_at,
+                });
+                Ok(lines.collect())
+            }
+        }
     }
 
     async fn remove(&self, name: &str) -> Result<bool, Problem> {
-        if !self.list().await?.iter().any(|known| known == name) {
+        if let Some(tenant) = &self.tenant {
+            let removed = self.secrets.remove_for(tenant, name, &whoever()).await;
+            return removed.map_err(|error| told(&error));
+        }
+        if !self.list().await?.iter().any(|known| known.name == name) {
             return Ok(false);
         }
-        self.0
+        self.secrets
             .remove(name)
             .await
             .map_err(|error| Problem::failed(error.to_string()))?;
         Ok(true)
+    }
+
+    async fn rotate_key(&self) -> Result<String, Problem> {
+        // What the key wraps is in the store: a key that is replaced without it would open nothing any more.
+        let secrets = if self.config.store_path.exists() {
+            self.secrets.clone().with_store(sealed_store(&self.config).await?)
+        } else {
+            self.secrets.clone()
+        };
+        let done = secrets.rotate_key().await.map_err(|error| told(&error))?;
+        let made = if done.is_made {
+            "A new key is in"
+        } else {
+            "The first key is that of"
+        };
+        let file = if done.file {
+            "; the encrypted file was sealed again"
+        } else {
+            ""
+        };
+        let left = if done.is_older_left {
+            " Older keys open nothing any more: take them out of where they are, and out of the configuration."
+        } else {
+            ""
+        };
+        Ok(format!(
+            "{made} {}: it wraps the keys of {} tenants ({} did already){file}.{left}",
+            done.place,
+            done.tenants.done + done.tenants.already,
+            done.tenants.already
+        ))
     }
 }
 

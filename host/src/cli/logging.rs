@@ -19,7 +19,8 @@ use crate::telemetry::{Form, LogLayer, Traces, client};
 /// Spans that lines take tenant, connection and run from, whatever the filter says.
 const CONTEXT: &str = "groupcast::trace=info";
 /// What writes whole requests out at its lowest levels, those of others than vendors with what is secret in them.
-const UNHEARD: &str = "h2=info";
+/// And Vault's client, which calls an error whatever Vault answers; what comes of it is told by whoever asked.
+const UNHEARD: [&str; 3] = ["h2=info", "vaultrs=off", "rustify=off"];
 
 /// The log and the traces of this process.
 pub struct Logging {
@@ -87,8 +88,8 @@ fn filter(shared: &Shared, serves: bool, section: &TelemetrySection) -> EnvFilte
         .filter(|text| !text.trim().is_empty())
         .find_map(|text| EnvFilter::try_new(text).ok());
     let filter = asked.unwrap_or_else(|| EnvFilter::new(usual));
-    [CONTEXT, UNHEARD]
-        .into_iter()
+    std::iter::once(CONTEXT)
+        .chain(UNHEARD)
         .filter_map(|directive| directive.parse().ok())
         .fold(filter, EnvFilter::add_directive)
 }
@@ -99,7 +100,7 @@ async fn traces(config: &Config) -> Result<Option<Traces>, String> {
     let Some(endpoint) = &section.otlp_endpoint else {
         return Ok(None);
     };
-    let secrets = Secrets::new(&config.secrets_file, &config.secrets_key_file);
+    let secrets = Secrets::of(&config.secrets);
     let mut headers = HashMap::new();
     for (name, source) in &section.otlp_headers {
         let value = secrets.get(source).await.map_err(|error| error.to_string())?;

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
@@ -37,15 +38,33 @@ pub struct Opening<'a> {
     pub observer: Arc<dyn Observer>,
 }
 
-/// The encrypted secrets beside the store. Values go in and never come out here.
+/// A stored secret as it is shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretLine {
+    /// Its name.
+    pub name: String,
+    /// Its version, for a tenant's.
+    pub version: Option<u64>,
+    /// When what it opens expires, where that was said.
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+/// Stored secrets: the host's, or those of a tenant of the store. Values go in and never come out here.
 #[async_trait]
 pub trait SecretStore: Send + Sync {
     /// Stores a value; says whether one was replaced.
-    async fn set(&self, name: &str, value: SecretString) -> Result<bool, Problem>;
-    /// The names, sorted.
-    async fn list(&self) -> Result<Vec<String>, Problem>;
+    async fn set(
+        &self,
+        name: &str,
+        value: SecretString,
+        expires_at: Option<DateTime<Utc>>,
+    ) -> Result<bool, Problem>;
+    /// All of them, sorted by name.
+    async fn list(&self) -> Result<Vec<SecretLine>, Problem>;
     /// Removes a value; says whether there was one.
     async fn remove(&self, name: &str) -> Result<bool, Problem>;
+    /// Seals everything by a new key; says what was done.
+    async fn rotate_key(&self) -> Result<String, Problem>;
 }
 
 /// What the commands reach.
@@ -61,10 +80,10 @@ pub trait Surroundings: Send + Sync {
     fn component(&self, file: Option<&Path>, limits: &RunLimits) -> Result<Component, Problem>;
     /// Where a configuration keeps recordings.
     fn recordings(&self, config: &Path) -> Result<Recordings, Problem>;
-    /// The secrets that a configuration names.
-    async fn secrets(&self, config: &Path) -> Result<Box<dyn SecretStore>, Problem>;
     /// API tokens, on the store that a configuration names.
     async fn tokens(&self, config: &Path) -> Result<Tokens, Problem>;
+    /// The stored secrets of a configuration: the host's, or a tenant's.
+    async fn secrets(&self, config: &Path, tenant: Option<&str>) -> Result<Box<dyn SecretStore>, Problem>;
     /// The JSON Schema of the configuration file.
     fn schema(&self) -> Result<String, Problem>;
     /// The sandbox.

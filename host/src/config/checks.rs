@@ -9,14 +9,16 @@ use url::Url;
 
 use super::parse::Places;
 use super::problem::{Problem, Source};
-use super::values::{is_address, is_domain, is_guid, is_loopback};
+use super::values::{is_address, is_domain, is_guid, is_loopback, is_near};
 use super::{
     Config, Connection, ConnectionId, EntraSection, File, GoogleSection, JumpCloud, JumpCloudCredential,
-    JumpCloudSection, Network, ONLY_TENANT, OneOrMany, PluginsSection, QuietSection, RunLimits,
-    ScheduleSection, SecretSource, ServiceSection, Target, Tenant,
+    JumpCloudSection, KeySource, Network, ONLY_TENANT, OneOrMany, PluginsSection, RunLimits, ScheduleSection,
+    SecretSource, SecretsSection, ServiceSection, SubjectTokenUrlSection, Target, Tenant,
+    WorkloadIdentitySection,
 };
 use crate::recording::Recordings;
-use crate::schedule::{QuietHours, Schedule, ScheduleError, Timetable};
+use crate::schedule::Schedule;
+use crate::secrets::Owner;
 
 pub(super) fn check(source: &Source<'_>, places: &Places<'_>, file: File) -> Result<Config, Vec<Problem>> {
     let mut check = Check {
@@ -133,6 +135,7 @@ impl Check<'_> {
             store_path: self.path(&file.store.path),
             secrets_file: self.path(&file.secrets.file),
             secrets_key_file: self.path(&file.secrets.key_file),
+            secrets: self.secrets(file.secrets),
             record: file.recording.enabled,
             recordings: Recordings {
                 folder: self.path(&file.recording.path),
@@ -170,10 +173,40 @@ impl Check<'_> {
                     .map(|fault| ("telemetry", fault)),
             )
             .chain(file.plugins.faults().into_iter().map(|fault| ("plugins", fault)))
+            .chain(file.secrets.faults().into_iter().map(|fault| ("secrets", fault)))
             .collect::<Vec<_>>();
         for (section, (keys, message)) in found {
             let place: At = [section].into_iter().chain(keys).map(str::to_owned).collect();
             self.refuse(&place, message, None);
+        }
+    }
+
+    /// The same with its paths relative to the file.
+    fn secrets(&self, section: SecretsSection) -> SecretsSection {
+        let key = |key: KeySource| match key {
+            KeySource::File(path) => KeySource::File(self.path(&path)),
+            other => other,
+        };
+        let source = |source: SecretSource| match source {
+            SecretSource::File(path) => SecretSource::File(self.path(&path)),
+            other => other,
+        };
+        SecretsSection {
+            file: self.path(&section.file),
+            key_file: self.path(&section.key_file),
+            key: section.key.map(key),
+            previous_key: section.previous_key.map(key),
+            vault: section.vault.map(|mut vault| {
+                vault.ca_file = vault.ca_file.map(|path| self.path(&path));
+                vault.token = vault.token.map(source);
+                if let Some(role) = &mut vault.app_role {
+                    role.secret_id = source(role.secret_id.clone());
+                }
+                if let Some(role) = &mut vault.kubernetes {
+                    role.jwt_file = self.path(&role.jwt_file);
+                }
+                vault
+            }),
         }
     }
 
@@ -194,13 +227,6 @@ impl Check<'_> {
             ("log_kib", u64::from(limits.log_kib), 1, 1_048_576),
             ("response_mib", u64::from(limits.response_mib), 1, 1_024),
             ("plan_mib", u64::from(limits.plan_mib), 1, 65_536),
-            (
-                "runs_at_once",
-                u64::from(limits.runs_at_once.unwrap_or(1)),
-                1,
-                256,
-            ),
-            ("runs_per_tenant", u64::from(limits.runs_per_tenant), 1, 256),
         ] {
             self.range(&["limits".into(), key.into()], given, least, most);
         }
@@ -304,6 +330,7 @@ impl Check<'_> {
         }
         Some(Tenant {
             name: name.to_owned(),
+            secrets_of: Owner::Host,
             jumpcloud: jumpcloud?,
             connections,
         })
@@ -357,8 +384,28 @@ impl Check<'_> {
     fn google(&mut self, tenant: &str, place: &[String], mut section: GoogleSection) -> Connection {
         section.base_url = self.url(&at(place, "base_url"), &section.base_url, Part::Origin);
         section.token_url = self.url(&at(place, "token_url"), &section.token_url, Part::Whole);
-        section.service_account_key =
-            self.secret(&at(place, "service_account_key"), section.service_account_key);
+        section.service_account_key = section
+            .service_account_key
+            .map(|key| self.secret(&at(place, "service_account_key"), key));
+        section.workload_identity = section
+            .workload_identity
+            .map(|section| self.workload_identity(&at(place, "workload_identity"), section));
+        match (&section.service_account_key, &section.workload_identity) {
+            (Some(_), Some(_)) => self.refuse(
+                place,
+                "`service_account_key` and `workload_identity` are both given; keep one",
+                None,
+            ),
+            (None, None) => {
+                let help = "such as service_account_key = { file = \"service-account.json\" }";
+                self.refuse(
+                    place,
+                    "a credential is missing: `service_account_key` or `workload_identity`",
+                    Some(help),
+                );
+            }
+            _ => {}
+        }
         if !is_address(&section.admin) {
             let message = "this is no address; name the administrator whom the service account acts for";
             self.refuse(&at(place, "admin"), message, None);
@@ -416,24 +463,30 @@ impl Check<'_> {
             );
         }
         self.filled(&at(place, "client_id"), &section.client_id);
-        match (&section.client_secret, &section.certificate) {
-            (Some(_), Some(_)) => {
-                self.refuse(
-                    place,
-                    "`client_secret` and `certificate` are both given; keep one",
-                    None,
-                );
-            }
-            (None, None) => {
+        let given = [
+            section.client_secret.is_some(),
+            section.certificate.is_some(),
+            section.federated_token.is_some(),
+        ];
+        match given.into_iter().filter(|given| *given).count() {
+            0 => {
                 let help = "such as client_secret = { env = \"ENTRA_CLIENT_SECRET\" }";
                 self.refuse(
                     place,
-                    "a credential is missing: `client_secret` or `certificate`",
+                    "a credential is missing: `client_secret`, `certificate` or `federated_token`",
                     Some(help),
                 );
             }
-            _ => {}
+            1 => {}
+            _ => self.refuse(
+                place,
+                "of `client_secret`, `certificate` and `federated_token` more than one is given; keep one",
+                None,
+            ),
         }
+        section.federated_token = section
+            .federated_token
+            .map(|token| self.secret(&at(place, "federated_token"), token));
         section.client_secret = section
             .client_secret
             .map(|secret| self.secret(&at(place, "client_secret"), secret));
@@ -460,7 +513,7 @@ impl Check<'_> {
         place: &[String],
         settings: &Settings,
         schedule: Option<&ScheduleSection>,
-    ) -> Option<Timetable> {
+    ) -> Option<Schedule> {
         for (number, group) in settings.bound.iter().flatten().enumerate() {
             // A group's name may have blanks around it, which count (R24); it may not be nothing.
             if group.is_empty() {
@@ -515,40 +568,12 @@ impl Check<'_> {
             0,
             3_600,
         );
-        if let Some(seconds) = section.watch_seconds {
-            self.range(&at(&place, "watch_seconds"), u64::from(seconds), 10, 3_600);
-        }
-        self.range(
-            &at(&place, "quarantine_after"),
-            u64::from(section.quarantine_after),
-            0,
-            1_000,
-        );
-        let quiet = section
-            .quiet
-            .iter()
-            .enumerate()
-            .filter_map(|(number, quiet)| {
-                let place = at(&at(&place, "quiet"), &number.to_string());
-                self.quiet(&place, quiet, &section.timezone)
-            })
-            .collect();
         let jitter = Duration::from_secs(u64::from(section.jitter_seconds));
         match Schedule::parse(&section.cron, &section.timezone, jitter) {
-            Ok(schedule) => Some(Timetable {
-                schedule,
-                enabled: section.enabled,
-                quiet,
-                quiet_for: section.quiet_for,
-                missed: section.missed,
-                watch: section
-                    .watch_seconds
-                    .map(|seconds| Duration::from_secs(seconds.into())),
-                quarantine_after: section.quarantine_after,
-            }),
+            Ok(schedule) => section.enabled.then_some(schedule),
             Err(error) => {
                 let key = match error {
-                    ScheduleError::Zone { .. } => "timezone",
+                    crate::schedule::ScheduleError::Zone { .. } => "timezone",
                     _ => "cron",
                 };
                 self.refuse(&at(&place, key), error.to_string(), None);
@@ -557,34 +582,80 @@ impl Check<'_> {
         }
     }
 
-    fn quiet(&mut self, place: &[String], section: &QuietSection, zone: &str) -> Option<QuietHours> {
-        let mut time = |key: &str, text: &str| {
-            let time = chrono::NaiveTime::parse_from_str(text, "%H:%M").ok();
-            if time.is_none() || text.len() != 5 {
-                let help = "write hours and minutes, such as 08:00";
-                self.refuse(&at(place, key), "this is no time of the day", Some(help));
+    fn workload_identity(
+        &mut self,
+        place: &[String],
+        mut section: WorkloadIdentitySection,
+    ) -> WorkloadIdentitySection {
+        section.sts_url = self.url(&at(place, "sts_url"), &section.sts_url, Part::Whole);
+        section.credentials_url = self.url(
+            &at(place, "credentials_url"),
+            &section.credentials_url,
+            Part::Origin,
+        );
+        if !section.audience.starts_with("//iam.googleapis.com/") {
+            let help = "//iam.googleapis.com/projects/NUMBER/locations/global/workloadIdentityPools/POOL/providers/PROVIDER";
+            self.refuse(
+                &at(place, "audience"),
+                "this is not a provider's full name",
+                Some(help),
+            );
+        }
+        if !is_address(&section.service_account) {
+            let message = "this is no service account's address";
+            self.refuse(&at(place, "service_account"), message, None);
+        }
+        self.filled(&at(place, "subject_token_type"), &section.subject_token_type);
+        if section.subject_token.is_some() == section.subject_token_url.is_some() {
+            let message =
+                "say where the other provider's token is, by one of `subject_token` and `subject_token_url`";
+            self.refuse(place, message, None);
+        }
+        section.subject_token = section
+            .subject_token
+            .map(|token| self.secret(&at(place, "subject_token"), token));
+        section.subject_token_url = section
+            .subject_token_url
+            .map(|section| self.subject_token_url(&at(place, "subject_token_url"), section));
+        section
+    }
+
+    fn subject_token_url(
+        &mut self,
+        place: &[String],
+        mut section: SubjectTokenUrlSection,
+    ) -> SubjectTokenUrlSection {
+        let at_url = at(place, "url");
+        match Url::parse(&section.url) {
+            Err(error) => self.refuse_hidden(&at_url, format!("this is no URL: {error}")),
+            Ok(url) if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() => {
+                self.refuse_hidden(
+                    &at_url,
+                    "the URL has credentials or a fragment in it; take them out",
+                );
             }
-            time
-        };
-        let (from, until) = (time("from", &section.from), time("until", &section.until));
-        let zone = match (
-            Schedule::zone(section.timezone.as_deref().unwrap_or(zone)),
-            &section.timezone,
-        ) {
-            (Ok(zone), _) => Some(zone),
-            (Err(error), Some(_)) => {
-                self.refuse(&at(place, "timezone"), error.to_string(), None);
-                None
+            Ok(url) if url.scheme() == "https" || url.scheme() == "http" && is_near(&url) => {}
+            Ok(_) => self.refuse(
+                &at_url,
+                "the token would go over the network unencrypted; use https",
+                None,
+            ),
+        }
+        for (name, value) in &section.headers {
+            let fits = http::HeaderName::try_from(name.as_str()).is_ok_and(|name| {
+                name != http::header::AUTHORIZATION
+                    && name != http::header::HOST
+                    && name != http::header::COOKIE
+            }) && http::HeaderValue::try_from(value.as_str()).is_ok();
+            if !fits {
+                let help = "a bearer token is named by `bearer`";
+                self.refuse_hidden(&at(place, "headers"), format!("a header cannot be sent; {help}"));
             }
-            // The schedule's own is refused where it stands.
-            (Err(_), None) => None,
-        };
-        Some(QuietHours {
-            days: section.days.iter().copied().map(Into::into).collect(),
-            from: from?,
-            until: until?,
-            zone: zone?,
-        })
+        }
+        section.bearer = section
+            .bearer
+            .map(|source| self.secret(&at(place, "bearer"), source));
+        section
     }
 
     fn secret(&mut self, place: &[String], source: SecretSource) -> SecretSource {

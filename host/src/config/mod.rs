@@ -13,6 +13,7 @@ mod parse;
 mod plugins;
 mod problem;
 mod secret_source;
+mod secrets;
 mod sections;
 mod service;
 mod telemetry;
@@ -24,19 +25,23 @@ pub use network::Network;
 pub use one_or_many::OneOrMany;
 pub use plugins::PluginsSection;
 pub use problem::{ConfigError, Problem};
-pub use secret_source::SecretSource;
-pub use sections::{
-    CertificateSection, Day, EntraSection, File, GoogleSection, JumpCloudSection, NetworkSection,
-    QuietSection, RecordingSection, RunLimits, ScheduleSection, SecretsSection, ServiceAccountSection,
-    StoreSection, TenantSection,
+pub use secret_source::{SecretSource, VaultPlace};
+pub use secrets::{
+    AppRoleSection, KeySource, KubernetesSection, SecretsSection, TransitSection, VaultSection,
 };
-pub use service::{OidcSection, ServiceSection, TlsSection, is_subject};
+pub use sections::{
+    CertificateSection, EntraSection, File, GoogleSection, JumpCloudSection, NetworkSection,
+    RecordingSection, RunLimits, ScheduleSection, ServiceAccountSection, StoreSection,
+    SubjectTokenUrlSection, TenantSection, WorkloadIdentitySection,
+};
+pub use service::{OidcSection, ServiceSection, TlsSection};
 pub use telemetry::{DeadManSection, LogFormat, TelemetrySection};
 
 pub use crate::store::ConnectionId;
 
 use crate::recording::Recordings;
-use crate::schedule::Timetable;
+use crate::schedule::Schedule;
+use crate::secrets::Owner;
 
 /// The longest configuration that is read, in bytes.
 pub const LONGEST: usize = 1 << 20;
@@ -53,9 +58,11 @@ pub struct Config {
     pub path: PathBuf,
     /// The store's database file.
     pub store_path: PathBuf,
-    /// The encrypted secrets' file.
+    /// Where stored secrets are, the host's key, and Vault.
+    pub secrets: SecretsSection,
+    /// The encrypted secrets' file, as `secrets` has it.
     pub secrets_file: PathBuf,
-    /// The secrets' key file.
+    /// The secrets' key file, as `secrets` has it.
     pub secrets_key_file: PathBuf,
     /// Whether every run is recorded.
     pub record: bool,
@@ -82,6 +89,8 @@ pub struct Config {
 pub struct Tenant {
     /// Its name.
     pub name: String,
+    /// Whose secrets its sections name: the host's where the file declares it, its own where the store does.
+    pub secrets_of: Owner,
     /// Where its groups come from.
     pub jumpcloud: JumpCloud,
     /// Where its groups go; at least one.
@@ -122,7 +131,7 @@ pub struct Connection {
     /// The directory.
     pub target: Target,
     /// When runs begin; none: only when asked for.
-    pub schedule: Option<Timetable>,
+    pub schedule: Option<Schedule>,
 }
 
 /// A directory that groups go to.
@@ -141,6 +150,8 @@ pub enum EntraCredential {
     Secret(SecretSource),
     /// By the application's certificate.
     Certificate(CertificateSection),
+    /// By another identity provider's token.
+    Federated(SecretSource),
 }
 
 impl Connection {
@@ -172,11 +183,10 @@ impl Connection {
 impl EntraSection {
     /// How requests are authorised; none only in a section that was not checked.
     pub fn credential(&self) -> Option<EntraCredential> {
-        match (&self.client_secret, &self.certificate) {
-            (Some(secret), _) => Some(EntraCredential::Secret(secret.clone())),
-            (None, Some(certificate)) => Some(EntraCredential::Certificate(certificate.clone())),
-            (None, None) => None,
-        }
+        let secret = self.client_secret.clone().map(EntraCredential::Secret);
+        let certificate = || self.certificate.clone().map(EntraCredential::Certificate);
+        let federated = || self.federated_token.clone().map(EntraCredential::Federated);
+        secret.or_else(certificate).or_else(federated)
     }
 }
 

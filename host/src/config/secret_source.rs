@@ -7,6 +7,8 @@ use schemars::JsonSchema;
 use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::secrets::is_vault_path;
+
 /// Where a secret is kept. The configuration names it; the secret itself never stands in the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -17,6 +19,26 @@ pub enum SecretSource {
     File(PathBuf),
     /// In the encrypted store of `groupcast secrets set`, under this name.
     Stored(String),
+    /// In HashiCorp Vault or OpenBao; `[secrets.vault]` says how it is reached.
+    Vault(VaultPlace),
+}
+
+/// A field of a secret in Vault's key-value engine, version 2.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct VaultPlace {
+    /// The secret's path below the engine's mount, such as `groupcast/jumpcloud`.
+    pub path: String,
+    /// The field of it.
+    #[serde(default = "value")]
+    pub field: String,
+    /// Where the engine is mounted, if elsewhere than `secrets.vault.mount` says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mount: Option<String>,
+}
+
+fn value() -> String {
+    "value".to_owned()
 }
 
 impl fmt::Display for SecretSource {
@@ -25,13 +47,14 @@ impl fmt::Display for SecretSource {
             Self::Env(name) => write!(formatter, "the environment variable {name}"),
             Self::File(path) => write!(formatter, "the file {}", path.display()),
             Self::Stored(name) => write!(formatter, "the stored secret {name}"),
+            Self::Vault(place) => write!(formatter, "the field {} of {} in Vault", place.field, place.path),
         }
     }
 }
 
 /// What every refusal says; none repeats what was given, since that may be the secret.
-pub(super) const HOW: &str =
-    "name where the secret is: { env = \"VARIABLE\" }, { file = \"PATH\" } or { stored = \"NAME\" }";
+pub(super) const HOW: &str = "name where the secret is: { env = \"VARIABLE\" }, { file = \"PATH\" }, \
+                              { stored = \"NAME\" } or { vault = { path = \"PATH\", field = \"FIELD\" } }";
 /// How a refusal begins that must not show its line.
 pub(super) const NOT_A_PLACE: &str = "this is not a place to find a secret in";
 
@@ -55,18 +78,23 @@ impl<'de> Visitor<'de> for SourceVisitor {
         let Some(kind) = map.next_key::<String>()? else {
             return Err(refused());
         };
-        let value = map.next_value::<String>().map_err(|_| refused())?;
+        let found = if kind == "vault" {
+            SecretSource::Vault(map.next_value().map_err(|_| refused())?)
+        } else {
+            let value = map.next_value::<String>().map_err(|_| refused())?;
+            match kind.as_str() {
+                "env" => SecretSource::Env(value),
+                "file" => SecretSource::File(PathBuf::from(value)),
+                "stored" => SecretSource::Stored(value),
+                _ => return Err(refused()),
+            }
+        };
         if map.next_key::<String>()?.is_some() {
             return Err(A::Error::custom(format!(
                 "{NOT_A_PLACE}: it names more than one; {HOW}"
             )));
         }
-        match kind.as_str() {
-            "env" => Ok(SecretSource::Env(value)),
-            "file" => Ok(SecretSource::File(PathBuf::from(value))),
-            "stored" => Ok(SecretSource::Stored(value)),
-            _ => Err(refused()),
-        }
+        Ok(found)
     }
 }
 
@@ -95,6 +123,14 @@ impl SecretSource {
                 let text = path.to_str().unwrap_or_default();
                 (text, !text.is_empty() && !text.contains(['\n', '\r']))
             }
+            Self::Vault(place) => (
+                place.path.as_str(),
+                is_vault_path(&place.path)
+                    && place.mount.as_deref().is_none_or(is_vault_path)
+                    && (1..=128).contains(&place.field.len())
+                    && !place.field.chars().any(char::is_control)
+                    && !looks_like_secret(&place.field),
+            ),
         };
         // A path may hold anything, so only what cannot be one is taken for a secret.
         let pasted = given.contains("-----BEGIN")
@@ -109,6 +145,7 @@ impl SecretSource {
             Self::Env(_) => format!("{NOT_A_PLACE}: a variable's name has letters, digits and `_`, and begins with no digit"),
             Self::Stored(_) => format!("{NOT_A_PLACE}: a stored secret's name has lower-case letters, digits, `.`, `_` and `-`, 64 at most"),
             Self::File(_) => format!("{NOT_A_PLACE}: a path is not empty and has no line break"),
+            Self::Vault(_) => format!("{NOT_A_PLACE}: a path in Vault is names of letters, digits, `.`, `_`, `-` and `@` joined by `/`, and a field is not empty"),
         })
     }
 }

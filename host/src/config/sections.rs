@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::one_or_many::OneOrMany;
 use super::plugins::PluginsSection;
 use super::secret_source::SecretSource;
+use super::secrets::SecretsSection;
 use super::service::ServiceSection;
 use super::telemetry::TelemetrySection;
 use crate::schedule::{Missed, QuietFor};
@@ -90,26 +91,6 @@ impl Default for StoreSection {
     fn default() -> Self {
         Self {
             path: PathBuf::from("groupcast.db"),
-        }
-    }
-}
-
-/// Where stored secrets are kept.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct SecretsSection {
-    /// The encrypted file that `groupcast secrets set` writes.
-    pub file: PathBuf,
-    /// The file with its key, readable for its owner alone; made at first use. The environment variable
-    /// `GROUPCAST_SECRETS_KEY` goes before it.
-    pub key_file: PathBuf,
-}
-
-impl Default for SecretsSection {
-    fn default() -> Self {
-        Self {
-            file: PathBuf::from("groupcast.secrets"),
-            key_file: PathBuf::from("groupcast.key"),
         }
     }
 }
@@ -378,6 +359,60 @@ pub struct CertificateSection {
     pub key: SecretSource,
 }
 
+/// Google's workload identity federation: another identity provider's token in exchange for the right to sign as a
+/// service account. Domain-wide delegation goes on as with a key.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WorkloadIdentitySection {
+    /// The provider's full name:
+    /// `//iam.googleapis.com/projects/NUMBER/locations/global/workloadIdentityPools/POOL/providers/PROVIDER`.
+    pub audience: String,
+    /// The service account to act as, which has domain-wide delegation; the workload has the role Service Account Token
+    /// Creator on it.
+    #[schemars(email)]
+    pub service_account: String,
+    /// Where the other provider's token is; read anew for every exchange. This or `subject_token_url`.
+    pub subject_token: Option<SecretSource>,
+    /// Where the other provider's token is asked for. This or `subject_token`.
+    pub subject_token_url: Option<SubjectTokenUrlSection>,
+    /// What kind of token it is.
+    #[serde(default = "jwt_token_type")]
+    pub subject_token_type: String,
+    /// Where tokens are exchanged.
+    #[serde(default = "sts_url")]
+    pub sts_url: String,
+    /// Scheme and host of the IAM Service Account Credentials API.
+    #[serde(default = "credentials_url")]
+    pub credentials_url: String,
+}
+
+/// Where a token is asked for: the metadata service of a cloud, the token endpoint of a build service.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SubjectTokenUrlSection {
+    /// The URL; plain http only on this machine and at the link-local address of a metadata service.
+    pub url: String,
+    /// Headers to send, such as `Metadata = "true"`; nothing secret.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// Where a bearer token is that the URL wants to see.
+    pub bearer: Option<SecretSource>,
+    /// The field of a JSON answer that holds the token; without it the whole answer is the token.
+    pub field: Option<String>,
+}
+
+fn jwt_token_type() -> String {
+    "urn:ietf:params:oauth:token-type:jwt".to_owned()
+}
+
+fn sts_url() -> String {
+    "https://sts.googleapis.com/v1/token".to_owned()
+}
+
+fn credentials_url() -> String {
+    "https://iamcredentials.googleapis.com".to_owned()
+}
+
 /// A directory's section: what is its own, and what all of them share.
 macro_rules! directory_section {
     ($(#[$about:meta])* $name:ident, $default:literal { $($own:tt)* }) => {
@@ -449,8 +484,11 @@ directory_section! {
         /// Where tokens come from.
         #[serde(default = "google_token_url")]
         pub token_url: String,
-        /// Where the service account's key is: the JSON file that Google gives.
-        pub service_account_key: SecretSource,
+        /// Where the service account's key is: the JSON file that Google gives. This or `workload_identity`.
+        pub service_account_key: Option<SecretSource>,
+        /// A service account that this host may act as by who it is, with no key of its own. This or
+        /// `service_account_key`.
+        pub workload_identity: Option<WorkloadIdentitySection>,
         /// The administrator whom the service account acts for.
         #[schemars(email)]
         pub admin: String,
@@ -481,10 +519,13 @@ directory_section! {
         pub login_url: String,
         /// The registered application's ID.
         pub client_id: String,
-        /// Where the application's secret is. This or `certificate`.
+        /// Where the application's secret is. This, `certificate` or `federated_token`.
         pub client_secret: Option<SecretSource>,
-        /// The application's certificate. This or `client_secret`.
+        /// The application's certificate. This, `client_secret` or `federated_token`.
         pub certificate: Option<CertificateSection>,
+        /// Where a token is by which another identity provider says who this host is (a federated credential of the
+        /// application), such as the file that Kubernetes or SPIFFE renews. This, `client_secret` or `certificate`.
+        pub federated_token: Option<SecretSource>,
         /// The groups selected for export, by name or ID (R2, R29); `["*"]` selects every bound group.
         #[serde(default)]
         pub selected: Vec<String>,

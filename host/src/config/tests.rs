@@ -70,7 +70,7 @@ fn one_tenant_without_a_name() {
     };
     assert_eq!(
         section.service_account_key,
-        SecretSource::File("conf/keys/google.json".into())
+        Some(SecretSource::File("conf/keys/google.json".into()))
     );
     assert_eq!(
         (entra.base_url(), entra.settings().managed),

@@ -13,6 +13,16 @@ pub(super) fn is_loopback(url: &Url) -> bool {
     }
 }
 
+/// This machine, or the link-local address at which clouds serve metadata.
+pub(super) fn is_near(url: &Url) -> bool {
+    is_loopback(url)
+        || match url.host() {
+            Some(Host::Ipv4(address)) => address.is_link_local(),
+            Some(Host::Ipv6(address)) => address.is_unicast_link_local(),
+            _ => false,
+        }
+}
+
 pub(super) fn is_address(text: &str) -> bool {
     text.split_once('@').is_some_and(|(local, domain)| {
         !local.is_empty() && is_domain(domain) && !text.chars().any(|c| c.is_whitespace() || c.is_control())

@@ -34,6 +34,12 @@ pub enum Diagnosis {
     WrongTenant,
     /// A policy of the tenant blocks the application.
     BlockedByPolicy,
+    /// What another identity provider says of this host does not fit what the vendor trusts.
+    FederationMismatch,
+    /// Another identity provider's token is past its end.
+    FederatedTokenExpired,
+    /// The workload may not sign as the service account.
+    SigningRefused,
     /// This machine's clock is off.
     ClockSkew,
     /// Something answered that is not the vendor: a proxy, a sign-in page, a wrong URL.
@@ -65,6 +71,9 @@ impl Diagnosis {
             Self::ClientDisabled => "client-disabled",
             Self::WrongTenant => "wrong-tenant",
             Self::BlockedByPolicy => "blocked-by-policy",
+            Self::FederationMismatch => "federation-mismatch",
+            Self::FederatedTokenExpired => "federated-token-expired",
+            Self::SigningRefused => "signing-refused",
             Self::ClockSkew => "clock-skew",
             Self::NotTheVendor => "not-the-vendor",
             Self::ProxySignIn => "proxy-sign-in",

@@ -1,9 +1,11 @@
-//! Entra ID: an application with a client secret or a certificate.
+//! Entra ID: an application with a client secret, a certificate, or a federated credential.
 
 use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use base64::Engine;
+use chrono::{DateTime, Utc};
 use http::StatusCode;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use rustls_pki_types::CertificateDer;
@@ -13,16 +15,62 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::token::{FreshToken, TokenEndpoint, TokenRefusal, TokenRequest, quoted, unix_seconds};
-use super::{CredentialError, CredentialErrorKind, Diagnosis};
+use super::{CredentialError, CredentialErrorKind, Diagnosis, unreadable};
+use crate::secrets::{SecretHandle, expiry};
 
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// How the application proves itself.
 pub enum Proof {
     /// A client secret: its value, not its ID.
-    Secret(SecretString),
+    Secret(SecretHandle),
     /// A certificate.
-    Certificate(Box<Certificate>),
+    Certificate(CertificateProof),
+    /// Another identity provider's token, which the application trusts (a federated credential); read anew for every
+    /// exchange, since such tokens live for minutes.
+    Federated(SecretHandle),
+}
+
+/// A certificate and its key, by their places.
+pub struct CertificateProof {
+    certificate: SecretHandle,
+    key: SecretHandle,
+    algorithm: Algorithm,
+    /// As they were last read.
+    parsed: Mutex<Option<((u64, u64), Arc<Certificate>)>>,
+}
+
+impl CertificateProof {
+    /// From a private RSA key and the certificate that was uploaded for the application. `algorithm` is PS256 or RS256.
+    pub fn new(
+        key: impl Into<SecretHandle>,
+        certificate: impl Into<SecretHandle>,
+        algorithm: Algorithm,
+    ) -> Self {
+        Self {
+            certificate: certificate.into(),
+            key: key.into(),
+            algorithm,
+            parsed: Mutex::default(),
+        }
+    }
+
+    async fn current(&self) -> Result<Arc<Certificate>, CredentialError> {
+        let unreadable = |error| unreadable("entra", &error);
+        let certificate = self.certificate.latest().await.map_err(unreadable)?;
+        let key = self.key.latest().await.map_err(unreadable)?;
+        let changes = (certificate.changes, key.changes);
+        let mut parsed = self.parsed.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((known, parsed)) = parsed.as_ref()
+            && *known == changes
+        {
+            return Ok(Arc::clone(parsed));
+        }
+        let fresh = Certificate::new(&key.value, certificate.value.expose_secret(), self.algorithm)?;
+        let fresh = Arc::new(fresh);
+        *parsed = Some((changes, Arc::clone(&fresh)));
+        Ok(fresh)
+    }
 }
 
 /// A certificate's private key and thumbprint.
@@ -30,6 +78,7 @@ pub struct Certificate {
     key: EncodingKey,
     algorithm: Algorithm,
     thumbprint: String,
+    expires_at: Option<DateTime<Utc>>,
 }
 
 impl Certificate {
@@ -45,6 +94,7 @@ impl Certificate {
                 "an assertion for Entra ID is signed with PS256 or RS256",
             ));
         }
+        let expires_at = expiry::of_certificate(certificate);
         let certificate = CertificateDer::from_pem_slice(certificate.as_bytes()).map_err(|_| {
             unusable("the certificate cannot be read; give the one uploaded for the application, as PEM")
         })?;
@@ -57,6 +107,7 @@ impl Certificate {
             key,
             algorithm,
             thumbprint: base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(Sha256::digest(&certificate)),
+            expires_at,
         })
     }
 }
@@ -85,6 +136,20 @@ struct Claims<'a> {
 }
 
 impl Application {
+    /// Whether what it proves itself by is there and can be used. Asks nobody.
+    ///
+    /// # Errors
+    /// Why not. No secret is quoted.
+    pub async fn look(&self) -> Result<(), CredentialError> {
+        match &self.proof {
+            Proof::Secret(secret) => secret.latest().await.map(|_| ()),
+            // A token of another provider is fetched when it is needed: the file may not be there yet.
+            Proof::Federated(_) => Ok(()),
+            Proof::Certificate(certificate) => return certificate.current().await.map(|_| ()),
+        }
+        .map_err(|error| unreadable("entra", &error))
+    }
+
     fn assertion(&self, certificate: &Certificate, now: u64) -> Result<String, CredentialError> {
         let header = Header {
             x5t_s256: Some(certificate.thumbprint.clone()),
@@ -117,24 +182,39 @@ impl TokenRequest for Application {
             ("client_id", self.client_id.as_str()),
             ("scope", self.scope.as_str()),
         ];
-        let proof = match &self.proof {
-            Proof::Secret(secret) => zeroize::Zeroizing::new(secret.expose_secret().trim().to_owned()),
+        let latest = async |secret: &SecretHandle| {
+            let current = secret
+                .latest()
+                .await
+                .map_err(|error| unreadable("entra", &error))?;
+            let text = zeroize::Zeroizing::new(current.value.expose_secret().trim().to_owned());
+            Ok::<_, CredentialError>((text, current.expires_at))
+        };
+        let (proof, expires_at) = match &self.proof {
+            Proof::Secret(secret) | Proof::Federated(secret) => latest(secret).await?,
             Proof::Certificate(certificate) => {
-                form.push(("client_assertion_type", ASSERTION_TYPE));
-                zeroize::Zeroizing::new(self.assertion(certificate, unix_seconds())?)
+                let certificate = certificate.current().await?;
+                let assertion = self.assertion(&certificate, unix_seconds())?;
+                (zeroize::Zeroizing::new(assertion), certificate.expires_at)
             }
         };
-        form.push(match &self.proof {
-            Proof::Secret(_) => ("client_secret", proof.as_str()),
-            Proof::Certificate(_) => ("client_assertion", proof.as_str()),
-        });
+        let is_federated = matches!(self.proof, Proof::Federated(_));
+        match &self.proof {
+            Proof::Secret(_) => form.push(("client_secret", proof.as_str())),
+            Proof::Certificate(_) | Proof::Federated(_) => {
+                form.push(("client_assertion_type", ASSERTION_TYPE));
+                form.push(("client_assertion", proof.as_str()));
+            }
+        }
         let mut fresh = self
             .endpoint
             .ask(&form, None, |status, refusal| {
-                explain(status, refusal, &self.client_id, &proof)
+                explain(status, refusal, &self.client_id, &proof, is_federated)
             })
             .await?;
         fresh.facts.granted = roles(&fresh.token);
+        // A federated token's own end is no end of the credential.
+        fresh.facts.expires_at = expires_at.filter(|_| !is_federated);
         Ok(fresh)
     }
 }
@@ -169,10 +249,33 @@ fn number(description: &str) -> Option<&str> {
 }
 
 /// The errors that an administrator meets, each with its fix.
-fn explain(status: StatusCode, refusal: &TokenRefusal, client_id: &str, proof: &str) -> CredentialError {
+fn explain(
+    status: StatusCode,
+    refusal: &TokenRefusal,
+    client_id: &str,
+    proof: &str,
+    is_federated: bool,
+) -> CredentialError {
     let said = quoted(&refusal.error_description, &[proof]);
     let code = number(&said).unwrap_or(&refusal.error);
     let (diagnosis, fix) = match code {
+        "AADSTS700024" if is_federated => (
+            Diagnosis::FederatedTokenExpired,
+            "the federated token has expired or is not valid yet: whoever writes it no longer renews it, or this machine's \
+             clock is off; look at what renews the file of entra.federated_token",
+        ),
+        "AADSTS70021" | "AADSTS700211" | "AADSTS700212" | "AADSTS700213" | "AADSTS7002137"
+        | "AADSTS7002138" => (
+            Diagnosis::FederationMismatch,
+            "no federated credential of the application fits the federated token; issuer, subject and audience must be the \
+             token's own, letter by letter (App registrations, this application, Certificates & secrets, Federated \
+             credentials), and the audience is most often api://AzureADTokenExchange",
+        ),
+        "AADSTS50013" | "AADSTS5001" | "AADSTS500137" if is_federated => (
+            Diagnosis::FederationMismatch,
+            "the federated token's signature does not fit its issuer's published keys; check that Entra ID can read the \
+             issuer's /.well-known/openid-configuration, and which issuer wrote the token",
+        ),
         "AADSTS7000215" => (
             Diagnosis::WrongSecret,
             "the client secret is wrong (often its ID was stored and not its value); in the Entra admin centre, App \
@@ -245,7 +348,13 @@ mod tests {
             error: "invalid_client".into(),
             error_description: description.into(),
         };
-        explain(StatusCode::UNAUTHORIZED, &refusal, "app-1", "the-secret-value")
+        explain(
+            StatusCode::UNAUTHORIZED,
+            &refusal,
+            "app-1",
+            "the-secret-value",
+            false,
+        )
     }
 
     #[test]

@@ -108,7 +108,7 @@ fn key_file(token_uri: Option<&str>) -> SecretString {
 async fn r33_google_gets_a_signed_assertion_that_asks_for_no_right_to_write_users() {
     let login = login(200, granted()).await;
     let account =
-        google::ServiceAccount::new(endpoint(&login, "google"), &key_file(None), "admin@x.example").unwrap();
+        google::ServiceAccount::new(endpoint(&login, "google"), key_file(None), "admin@x.example").unwrap();
     assert_eq!(attach(account).await.unwrap(), "Bearer granted-token");
     let (_, form) = login.seen.lock().unwrap()[0].clone();
     assert_eq!(form["grant_type"], "urn:ietf:params:oauth:grant-type:jwt-bearer");
@@ -141,8 +141,7 @@ async fn r7_entra_gets_a_secret_or_an_assertion_that_names_its_certificate() {
     assert_eq!(form["scope"], "https://graph.microsoft.com/.default");
 
     for (number, algorithm) in [Algorithm::PS256, Algorithm::RS256].into_iter().enumerate() {
-        let certificate = entra::Certificate::new(&KEY.into(), CERTIFICATE, algorithm).unwrap();
-        let proof = entra::Proof::Certificate(Box::new(certificate));
+        let proof = entra::Proof::Certificate(entra::CertificateProof::new(KEY, CERTIFICATE, algorithm));
         attach(application(proof)).await.unwrap();
         let (_, form) = login.seen.lock().unwrap()[number + 1].clone();
         assert!(!form.contains_key("client_secret"));
@@ -195,7 +194,7 @@ async fn r7_a_refused_credential_gives_an_error_with_the_fix_and_without_the_sec
 async fn r7_a_vendor_that_cannot_be_asked_is_no_fault_of_the_credential() {
     let login = login(503, json!({})).await;
     let account =
-        google::ServiceAccount::new(endpoint(&login, "google"), &key_file(None), "admin@x.example").unwrap();
+        google::ServiceAccount::new(endpoint(&login, "google"), key_file(None), "admin@x.example").unwrap();
     assert!(attach(account).await.unwrap_err().is_passing());
 }
 

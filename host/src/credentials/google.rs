@@ -1,13 +1,17 @@
 //! Google: a service account that acts as an administrator (a signed assertion, exchanged for a token).
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use http::StatusCode;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use super::token::{FreshToken, TokenEndpoint, TokenRefusal, TokenRequest, quoted, unix_seconds};
-use super::{CredentialError, CredentialErrorKind, Diagnosis};
+use super::{CredentialError, CredentialErrorKind, Diagnosis, unreadable};
+use crate::secrets::SecretHandle;
 
 /// What is asked for: groups with their members, and to read users. Nothing that could write a user (R33).
 pub const SCOPES: &str = "https://www.googleapis.com/auth/admin.directory.group \
@@ -15,14 +19,21 @@ pub const SCOPES: &str = "https://www.googleapis.com/auth/admin.directory.group 
 
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
-/// A service account with domain-wide delegation.
+/// A service account with domain-wide delegation, by its key.
 pub struct ServiceAccount {
     endpoint: TokenEndpoint,
+    key_file: SecretHandle,
+    subject: String,
+    /// The key file as it was last read: parsing a key for every token would be for nothing.
+    parsed: Mutex<Option<(u64, Arc<Signer>)>>,
+}
+
+/// What a key file says, ready to sign.
+struct Signer {
     email: String,
     key_id: Option<String>,
     key: EncodingKey,
     audience: String,
-    subject: String,
 }
 
 #[derive(Deserialize)]
@@ -37,8 +48,9 @@ struct KeyFile {
     token_uri: Option<String>,
 }
 
+/// The claims of an assertion with domain-wide delegation.
 #[derive(Serialize)]
-struct Claims<'a> {
+pub(super) struct Claims<'a> {
     iss: &'a str,
     sub: &'a str,
     scope: &'a str,
@@ -47,17 +59,81 @@ struct Claims<'a> {
     exp: u64,
 }
 
+impl<'a> Claims<'a> {
+    /// For an hour, which is the longest that Google takes.
+    pub(super) fn new(email: &'a str, subject: &'a str, audience: &'a str, now: u64) -> Self {
+        Self {
+            iss: email,
+            sub: subject,
+            scope: SCOPES,
+            aud: audience,
+            iat: now,
+            exp: now + 3_600,
+        }
+    }
+}
+
+/// That there is an administrator to act as.
+pub(super) fn checked_subject(subject: &str) -> Result<(), CredentialError> {
+    if subject.contains('@') {
+        return Ok(());
+    }
+    Err(CredentialError::new(
+        "google",
+        CredentialErrorKind::Unusable,
+        "no administrator to act as is configured; set google.admin to the address of one with the role Groups Admin",
+    ))
+}
+
 impl ServiceAccount {
     /// From the contents of the key file that Google gives for a service account; `subject` is the administrator whom
     /// it acts as.
     ///
     /// # Errors
-    /// If it is no such file, or its key cannot be used. The contents are never quoted.
+    /// If there is no administrator. What is wrong with the key file shows when a token is asked for, or by
+    /// [`Self::look`].
     pub fn new(
         endpoint: TokenEndpoint,
-        key_file: &SecretString,
+        key_file: impl Into<SecretHandle>,
         subject: &str,
     ) -> Result<Self, CredentialError> {
+        checked_subject(subject)?;
+        Ok(Self {
+            endpoint,
+            key_file: key_file.into(),
+            subject: subject.to_owned(),
+            parsed: Mutex::default(),
+        })
+    }
+
+    /// Whether the key file is there and can be used. Asks nobody.
+    ///
+    /// # Errors
+    /// Why not. The contents are never quoted.
+    pub async fn look(&self) -> Result<(), CredentialError> {
+        self.signer().await.map(|_| ())
+    }
+
+    async fn signer(&self) -> Result<(Arc<Signer>, Option<DateTime<Utc>>), CredentialError> {
+        let current = self
+            .key_file
+            .latest()
+            .await
+            .map_err(|error| unreadable("google", &error))?;
+        let mut parsed = self.parsed.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((changes, signer)) = parsed.as_ref()
+            && *changes == current.changes
+        {
+            return Ok((Arc::clone(signer), current.expires_at));
+        }
+        let signer = Arc::new(Signer::new(&current.value, &self.endpoint.url)?);
+        *parsed = Some((current.changes, Arc::clone(&signer)));
+        Ok((signer, current.expires_at))
+    }
+}
+
+impl Signer {
+    fn new(key_file: &SecretString, url: &str) -> Result<Self, CredentialError> {
         let unusable = |message: &str| CredentialError::new("google", CredentialErrorKind::Unusable, message);
         let file: KeyFile = serde_json::from_str(key_file.expose_secret()).map_err(|_| {
             unusable(
@@ -75,35 +151,20 @@ impl ServiceAccount {
         let key = EncodingKey::from_rsa_pem(private_key.as_bytes()).map_err(|_| {
             unusable("the private key in the key file cannot be read; make a new key and store its file")
         })?;
-        if !subject.contains('@') {
-            return Err(unusable(
-                "no administrator to act as is configured; set google.admin to the address of one with the role \
-                 Groups Admin",
-            ));
-        }
         Ok(Self {
-            audience: file.token_uri.unwrap_or_else(|| endpoint.url.clone()),
-            endpoint,
+            audience: file.token_uri.unwrap_or_else(|| url.to_owned()),
             email: file.client_email,
             key_id: file.private_key_id,
             key,
-            subject: subject.to_owned(),
         })
     }
 
-    fn assertion(&self, now: u64) -> Result<String, CredentialError> {
+    fn assertion(&self, subject: &str, now: u64) -> Result<String, CredentialError> {
         let header = Header {
             kid: self.key_id.clone(),
             ..Header::new(Algorithm::RS256)
         };
-        let claims = Claims {
-            iss: &self.email,
-            sub: &self.subject,
-            scope: SCOPES,
-            aud: &self.audience,
-            iat: now,
-            exp: now + 3_600,
-        };
+        let claims = Claims::new(&self.email, subject, &self.audience, now);
         jsonwebtoken::encode(&header, &claims, &self.key).map_err(|_| {
             CredentialError::new(
                 "google",
@@ -117,14 +178,27 @@ impl ServiceAccount {
 #[async_trait]
 impl TokenRequest for ServiceAccount {
     async fn fetch(&self) -> Result<FreshToken, CredentialError> {
-        let assertion = self.assertion(unix_seconds())?;
-        let form = [("grant_type", GRANT), ("assertion", assertion.as_str())];
-        self.endpoint
-            .ask(&form, None, |status, refusal| {
-                explain(status, refusal, &self.email, &self.subject, &assertion)
-            })
-            .await
+        let (signer, expires_at) = self.signer().await?;
+        let assertion = signer.assertion(&self.subject, unix_seconds())?;
+        let mut fresh = exchange(&self.endpoint, &signer.email, &self.subject, &assertion).await?;
+        fresh.facts.expires_at = expires_at;
+        Ok(fresh)
     }
+}
+
+/// A signed assertion in exchange for a token in the administrator's name.
+pub(super) async fn exchange(
+    endpoint: &TokenEndpoint,
+    email: &str,
+    subject: &str,
+    assertion: &str,
+) -> Result<FreshToken, CredentialError> {
+    let form = [("grant_type", GRANT), ("assertion", assertion)];
+    endpoint
+        .ask(&form, None, |status, refusal| {
+            explain(status, refusal, email, subject, assertion)
+        })
+        .await
 }
 
 /// The errors that the token endpoint is known to give, each with its fix.

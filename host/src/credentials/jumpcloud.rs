@@ -6,33 +6,39 @@ use http::{HeaderName, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::token::{FreshToken, TokenEndpoint, TokenRefusal, TokenRequest, quoted};
-use super::{Attached, Credential, CredentialError, CredentialErrorKind, Diagnosis, SecretHeaderValue};
+use super::{
+    Attached, Credential, CredentialError, CredentialErrorKind, Diagnosis, Facts, SecretHeaderValue,
+    unreadable,
+};
+use crate::secrets::SecretHandle;
 
 /// An administrator's API key.
 pub struct ApiKey {
-    key: SecretString,
+    key: SecretHandle,
     organization: Option<String>,
 }
 
 impl ApiKey {
     /// `organization` is the ID that multi-tenant administrators must name (`x-org-id`).
-    ///
-    /// # Errors
-    /// If the key is empty or has blanks within, as a badly copied one has.
-    pub fn new(key: &SecretString, organization: Option<String>) -> Result<Self, CredentialError> {
-        let trimmed = key.expose_secret().trim();
-        if trimmed.len() < 8 || trimmed.chars().any(|character| !character.is_ascii_graphic()) {
-            return Err(CredentialError::new(
-                "jumpcloud",
-                CredentialErrorKind::Unusable,
-                "the API key is too short or has blanks within; copy it again from the administrator's API settings",
-            ));
-        }
-        Ok(Self {
-            key: trimmed.into(),
+    pub fn new(key: impl Into<SecretHandle>, organization: Option<String>) -> Self {
+        Self {
+            key: key.into(),
             organization,
-        })
+        }
     }
+}
+
+/// The key as it is sent.
+fn sendable(key: &SecretString) -> Result<SecretString, CredentialError> {
+    let trimmed = key.expose_secret().trim();
+    if trimmed.len() < 8 || trimmed.chars().any(|character| !character.is_ascii_graphic()) {
+        return Err(CredentialError::new(
+            "jumpcloud",
+            CredentialErrorKind::Unusable,
+            "the API key is too short or has blanks within; copy it again from the administrator's API settings",
+        ));
+    }
+    Ok(trimmed.into())
 }
 
 /// The header that names the organisation.
@@ -42,17 +48,31 @@ pub fn organization_header(id: &str) -> (HeaderName, SecretHeaderValue) {
 
 #[async_trait]
 impl Credential for ApiKey {
-    async fn attach(&self, _refused: Option<u64>) -> Result<Attached, CredentialError> {
+    async fn attach(&self, refused: Option<u64>) -> Result<Attached, CredentialError> {
+        let known = self.key.known().await;
+        let key = match known {
+            // Refused: it may have been replaced since it was looked up.
+            Ok(known) if refused == Some(known.changes) => self.key.latest().await,
+            known => known,
+        }
+        .map_err(|error| unreadable("jumpcloud", &error))?;
         let mut headers = vec![(
             HeaderName::from_static("x-api-key"),
-            SecretHeaderValue::new(self.key.clone()),
+            SecretHeaderValue::new(sendable(&key.value)?),
         )];
         headers.extend(self.organization.as_deref().map(organization_header));
-        // A key is what it is: there is no other generation to be had.
         Ok(Attached {
             headers,
-            generation: 0,
+            generation: key.changes,
         })
+    }
+
+    async fn facts(&self) -> Facts {
+        let known = self.key.known().await.ok();
+        Facts {
+            expires_at: known.and_then(|known| known.expires_at),
+            ..Facts::default()
+        }
     }
 }
 
@@ -63,26 +83,34 @@ pub struct ServiceAccount {
     /// Client ID.
     pub client_id: String,
     /// Client secret.
-    pub client_secret: SecretString,
+    pub client_secret: SecretHandle,
 }
 
 #[async_trait]
 impl TokenRequest for ServiceAccount {
     async fn fetch(&self) -> Result<FreshToken, CredentialError> {
-        let secret = self.client_secret.expose_secret().trim();
+        let current = self
+            .client_secret
+            .latest()
+            .await
+            .map_err(|error| unreadable("jumpcloud", &error))?;
+        let secret = current.value.expose_secret().trim();
         let pair = zeroize::Zeroizing::new(format!("{}:{secret}", self.client_id));
         let basic = format!(
             "Basic {}",
             base64::engine::general_purpose::STANDARD.encode(pair.as_bytes())
         );
         let form = [("grant_type", "client_credentials"), ("scope", "api")];
-        self.endpoint
+        let mut fresh = self
+            .endpoint
             .ask(
                 &form,
                 Some(SecretHeaderValue::new(basic.into())),
                 |status, refusal| explain(status, refusal, secret),
             )
-            .await
+            .await?;
+        fresh.facts.expires_at = current.expires_at;
+        Ok(fresh)
     }
 }
 
@@ -122,7 +150,7 @@ mod tests {
 
     #[tokio::test]
     async fn r7_an_api_key_is_sent_as_it_is_with_the_organisation_beside_it() {
-        let key = ApiKey::new(&"0123456789abcdef\n".into(), Some("org-1".into())).unwrap();
+        let key = ApiKey::new("0123456789abcdef\n", Some("org-1".into()));
         let attached = key.attach(Some(0)).await.unwrap();
         assert_eq!(attached.generation, 0);
         let sent: Vec<_> = attached
@@ -144,10 +172,10 @@ mod tests {
         );
     }
 
-    #[test]
-    fn r7_a_badly_copied_key_is_refused_without_showing_it() {
+    #[tokio::test]
+    async fn r7_a_badly_copied_key_is_refused_without_showing_it() {
         for key in ["", "tiny1", "0123456789 abcdef"] {
-            let error = ApiKey::new(&key.into(), None).map(|_| ()).unwrap_err();
+            let error = ApiKey::new(key, None).attach(None).await.map(|_| ()).unwrap_err();
             assert!(key.is_empty() || !error.to_string().contains(key), "{error}");
         }
     }

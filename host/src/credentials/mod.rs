@@ -7,7 +7,9 @@ pub mod diagnosis;
 pub mod entra;
 pub mod error;
 pub mod google;
+pub mod google_federation;
 pub mod jumpcloud;
+pub mod subject;
 pub mod token;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,11 +17,14 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use http::{HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 
 pub use diagnosis::Diagnosis;
 pub use error::{CredentialError, CredentialErrorKind};
+
+use crate::secrets::SecretError;
 
 /// A header's value that is, or may hold, a secret.
 #[derive(Clone)]
@@ -102,6 +107,18 @@ pub struct Facts {
     pub granted: Option<BTreeSet<String>>,
     /// How many seconds the vendor's clock is ahead of this machine's.
     pub clock_ahead: Option<i64>,
+    /// When the secret or certificate behind the credential expires, where that is known.
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+/// That a secret cannot be looked up, as the credential's own error.
+pub(super) fn unreadable(credential: &str, error: &SecretError) -> CredentialError {
+    let kind = if error.is_passing() {
+        CredentialErrorKind::Unreachable
+    } else {
+        CredentialErrorKind::Missing
+    };
+    CredentialError::new(credential, kind, error.to_string())
 }
 
 /// Gives the headers for a request.

@@ -266,6 +266,7 @@ impl TokenEndpoint {
                     .scope
                     .map(|scopes| scopes.split_ascii_whitespace().map(str::to_owned).collect()),
                 clock_ahead,
+                expires_at: None,
             },
         })
     }
@@ -293,7 +294,13 @@ pub(super) fn quoted(text: &str, secrets: &[&str]) -> String {
     for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
         text = text.replace(secret, "[withheld]");
     }
-    text.lines()
+    // In whatever other spelling it comes back: encoded, escaped.
+    let sent = crate::egress::redact::Secrets::default();
+    for secret in secrets {
+        sent.remember(secret);
+    }
+    sent.text(&text)
+        .lines()
         .next()
         .unwrap_or_default()
         .chars()

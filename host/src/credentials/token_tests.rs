@@ -113,4 +113,14 @@ async fn r7_a_refusal_is_remembered_for_a_moment_and_a_fault_of_the_network_is_n
 fn r7_what_a_vendor_says_is_quoted_without_the_secret() {
     let said = quoted("bad secret abc123 given\r\nTrace ID: 1", &["abc123", ""]);
     assert_eq!(said, "bad secret [withheld] given");
+    let secret = "s\"ecret/with+signs=0123";
+    for spelling in [
+        "s%22ecret%2Fwith%2Bsigns%3D0123",
+        "s\\\"ecret/with+signs=0123",
+        &hex::encode(secret),
+        &base64::Engine::encode(&base64::engine::general_purpose::STANDARD, secret),
+    ] {
+        let said = quoted(&format!("bad secret {spelling} given"), &[secret]);
+        assert!(!said.contains(&spelling[..12]), "{said}");
+    }
 }

@@ -28,10 +28,24 @@ impl Secrets {
             percent_encoding::utf8_percent_encode(secret, percent_encoding::NON_ALPHANUMERIC).to_string();
         let form: String = form_urlencoded::byte_serialize(secret.as_bytes()).collect();
         let slashes = secret.replace('/', "\\/");
+        let escaped = json_text(secret);
+        // A vendor that quotes the JSON that it was sent, inside the JSON that it answers.
+        let twice = json_text(&escaped);
+        let hex = hex::encode(secret);
         let mut spellings = self.spellings.lock().unwrap_or_else(PoisonError::into_inner);
-        for spelling in [secret.to_owned(), slashes, standard, url_safe, percent, form] {
+        for spelling in [
+            secret.to_owned(),
+            slashes,
+            escaped,
+            twice,
+            standard,
+            url_safe,
+            percent,
+            form,
+            hex,
+        ] {
             let spelling = Zeroizing::new(spelling.into_bytes());
-            if !spellings.contains(&spelling) {
+            if spelling.len() >= SHORTEST && !spellings.contains(&spelling) {
                 spellings.push(spelling);
             }
         }
@@ -94,6 +108,13 @@ impl Secrets {
     }
 }
 
+/// A text as it stands between the quotes of a JSON string.
+fn json_text(text: &str) -> String {
+    let quoted = serde_json::Value::from(text).to_string();
+    let open = quoted.strip_prefix('"').unwrap_or(&quoted);
+    open.strip_suffix('"').unwrap_or(open).to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,6 +139,22 @@ mod tests {
         }
         assert_eq!(secrets.body("nothing".into()), ("nothing".into(), false));
         assert_eq!(secrets.text("a abc/def+ghi==jkl b"), "a **************** b");
+    }
+
+    #[test]
+    fn r7_a_secret_in_json_that_a_vendor_quotes_within_json_is_blanked() {
+        let secrets = Secrets::default();
+        let secret = "a\"quoted\"\\key+with/signs";
+        secrets.remember(secret);
+        let sent = serde_json::json!({ "key": secret }).to_string();
+        for echo in [sent.clone(), serde_json::json!({ "you sent": sent }).to_string()] {
+            let (body, found) = secrets.body(echo.into());
+            let body = String::from_utf8_lossy(&body).into_owned();
+            assert!(
+                found && !body.contains("quoted") && !body.contains("signs"),
+                "{body}"
+            );
+        }
     }
 
     #[test]

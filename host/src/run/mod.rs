@@ -35,7 +35,7 @@ pub use outcome::{
     Selection, StoredPlan, SyncOutcome,
 };
 pub use recorder::{RequestCounts, VendorCounts};
-pub use setup::{Attempt, ConnectionSetup, SetupError, attempts, connections};
+pub use setup::{Attempt, ConnectionSetup, SetupError, attempts, attempts_with, connections};
 pub use slot::ConnectionSource;
 pub use switch::{ManagedSwitch, SwitchError, SwitchFile};
 

@@ -5,13 +5,19 @@ use std::time::Duration;
 
 use groupcast_guest::settings::Settings;
 use jsonwebtoken::Algorithm;
-use secrecy::ExposeSecret;
 
 use super::lease::LeaseTimes;
 use super::switch::{ManagedSwitch, SwitchFile};
-use crate::config::{Config, Connection, EntraCredential, JumpCloudCredential, SecretSource, Target, Tenant};
+use crate::config::{
+    Config, Connection, EntraCredential, JumpCloudCredential, SecretSource, Target, Tenant,
+    WorkloadIdentitySection,
+};
+use crate::credentials::subject::{Subject, SubjectUrl};
 use crate::credentials::token::{CachedToken, TokenEndpoint};
-use crate::credentials::{Credential, CredentialSource, TenantCredentials, entra, google, jumpcloud};
+use crate::credentials::{
+    Credential, CredentialError, CredentialSource, TenantCredentials, entra, google, google_federation,
+    jumpcloud,
+};
 use crate::egress::TenantEgress;
 use crate::egress::addresses::Network;
 use crate::egress::connection::Connections;
@@ -20,7 +26,7 @@ use crate::egress::origin::{Base, Origin, OriginError, Vendor};
 use crate::egress::permit::{BootClock, SystemBootClock};
 use crate::egress::rules::Rule;
 use crate::plugin::RunLimits;
-use crate::secrets::Secrets;
+use crate::secrets::{Owner, Secrets};
 use crate::store::{ConnectionId, DirectoryKey};
 
 /// A connection, ready to run.
@@ -118,7 +124,14 @@ pub type Attempt = (ConnectionId, Result<ConnectionSetup, SetupError>);
 /// # Errors
 /// What concerns all of them: certificates, networks.
 pub async fn attempts(config: &Config) -> Result<Vec<Attempt>, SetupError> {
-    let secrets = Secrets::new(&config.secrets_file, &config.secrets_key_file);
+    attempts_with(config, &Secrets::of(&config.secrets)).await
+}
+
+/// The same with the secrets of tenants in a store.
+///
+/// # Errors
+/// As [`attempts`].
+pub async fn attempts_with(config: &Config, secrets: &Secrets) -> Result<Vec<Attempt>, SetupError> {
     let allowed_networks = config
         .allow_networks
         .iter()
@@ -194,7 +207,7 @@ pub async fn attempts(config: &Config) -> Result<Vec<Attempt>, SetupError> {
                 let connections = Connections::new(&egress)
                     .map(Arc::new)
                     .map_err(|error| SetupError::Network(format!("network.ca_file: {error}")))?;
-                let credentials = credentials(&id, tenant, connection, &secrets, &connections).await?;
+                let credentials = credentials(config, tenant, connection, secrets, &connections).await?;
                 Ok::<_, SetupError>(ConnectionSetup {
                     directory_key: DirectoryKey::new(&tenant.name, vendor.credential(), &identity),
                     is_identified: match &connection.target {
@@ -273,23 +286,28 @@ fn trimmed(url: &str) -> String {
     url.trim_end_matches('/').to_owned()
 }
 
-/// The credentials of one connection: the source's and the target's, each under its vendor's name.
+/// The credentials of one connection: the source's and the target's, each under its vendor's name. Each is looked at
+/// once, so that what is missing or unusable is told before anything runs; from then on it is looked up where it is
+/// whenever it is needed.
 async fn credentials(
-    id: &ConnectionId,
+    config: &Config,
     tenant: &Tenant,
     connection: &Connection,
     secrets: &Secrets,
     connections: &Arc<Connections>,
 ) -> Result<Arc<dyn CredentialSource>, SetupError> {
     let unusable = |reason: String| SetupError::Credential {
-        connection: id.to_string(),
+        connection: connection.id.to_string(),
         reason,
     };
-    let secret = async |source: &SecretSource| {
-        secrets
-            .get(source)
-            .await
-            .map_err(|error| unusable(error.to_string()))
+    let refused = |error: CredentialError| unusable(error.to_string());
+    let handle = |source: &SecretSource| secrets.handle(&tenant.secrets_of, source);
+    let seen = async |source: &SecretSource| {
+        let handle = handle(source);
+        match handle.known().await {
+            Ok(_) => Ok(handle),
+            Err(error) => Err(unusable(error.to_string())),
+        }
     };
     let clock = || Arc::new(SystemBootClock) as Arc<dyn BootClock>;
     let endpoint = |credential, url: &str| TokenEndpoint {
@@ -299,16 +317,17 @@ async fn credentials(
     };
     let jumpcloud = &tenant.jumpcloud;
     let source: Arc<dyn Credential> = match &jumpcloud.credential {
-        JumpCloudCredential::ApiKey(key) => Arc::new(
-            jumpcloud::ApiKey::new(&secret(key).await?, jumpcloud.org_id.clone())
-                .map_err(|error| unusable(error.to_string()))?,
-        ),
+        JumpCloudCredential::ApiKey(key) => {
+            let key = jumpcloud::ApiKey::new(seen(key).await?, jumpcloud.org_id.clone());
+            key.attach(None).await.map_err(refused)?;
+            Arc::new(key)
+        }
         JumpCloudCredential::ServiceAccount(account) => {
             let token = CachedToken::new(
                 jumpcloud::ServiceAccount {
                     endpoint: endpoint("jumpcloud", &jumpcloud.token_url),
                     client_id: account.client_id.clone(),
-                    client_secret: secret(&account.client_secret).await?,
+                    client_secret: seen(&account.client_secret).await?,
                 },
                 clock(),
             );
@@ -323,28 +342,52 @@ async fn credentials(
     };
     let (name, target): (&str, Arc<dyn Credential>) = match &connection.target {
         Target::Google(google) => {
-            let account = google::ServiceAccount::new(
-                endpoint("google", &google.token_url),
-                &secret(&google.service_account_key).await?,
-                &google.admin,
-            )
-            .map_err(|error| unusable(error.to_string()))?;
-            ("google", Arc::new(CachedToken::new(account, clock())))
+            let token_endpoint = endpoint("google", &google.token_url);
+            let target: Arc<dyn Credential> = match (&google.service_account_key, &google.workload_identity) {
+                (Some(key), _) => {
+                    let account =
+                        google::ServiceAccount::new(token_endpoint, seen(key).await?, &google.admin)
+                            .map_err(refused)?;
+                    account.look().await.map_err(refused)?;
+                    Arc::new(CachedToken::new(account, clock()))
+                }
+                (None, Some(section)) => {
+                    let account = google_federation::FederatedAccount {
+                        sts: endpoint("google", &section.sts_url),
+                        endpoint: token_endpoint,
+                        credentials_url: section.credentials_url.clone(),
+                        connections: Arc::clone(connections),
+                        audience: section.audience.clone(),
+                        service_account: section.service_account.clone(),
+                        subject_token: subject(config, tenant, section, secrets).map_err(unusable)?,
+                        subject_token_type: section.subject_token_type.clone(),
+                        subject: google.admin.clone(),
+                    };
+                    Arc::new(CachedToken::new(account, clock()))
+                }
+                (None, None) => {
+                    let reason = "it has neither service_account_key nor workload_identity; give one";
+                    return Err(unusable(reason.to_owned()));
+                }
+            };
+            ("google", target)
         }
         Target::Entra(entra) => {
             let proof = match entra.credential() {
-                Some(EntraCredential::Secret(source)) => entra::Proof::Secret(secret(&source).await?),
+                Some(EntraCredential::Secret(source)) => entra::Proof::Secret(seen(&source).await?),
                 Some(EntraCredential::Certificate(section)) => {
-                    let certificate = secret(&section.certificate).await?;
-                    let key = secret(&section.key).await?;
-                    let certificate =
-                        entra::Certificate::new(&key, certificate.expose_secret(), Algorithm::PS256)
-                            .map_err(|error| unusable(error.to_string()))?;
-                    entra::Proof::Certificate(Box::new(certificate))
+                    let certificate = seen(&section.certificate).await?;
+                    let key = seen(&section.key).await?;
+                    entra::Proof::Certificate(entra::CertificateProof::new(
+                        key,
+                        certificate,
+                        Algorithm::PS256,
+                    ))
                 }
+                Some(EntraCredential::Federated(source)) => entra::Proof::Federated(handle(&source)),
                 None => {
                     return Err(unusable(
-                        "it has neither client_secret nor certificate; give one".to_owned(),
+                        "it has neither client_secret, certificate nor federated_token; give one".to_owned(),
                     ));
                 }
             };
@@ -363,6 +406,7 @@ async fn credentials(
                     .map_err(|error| unusable(error.to_string()))?,
                 proof,
             };
+            application.look().await.map_err(refused)?;
             ("entra", Arc::new(CachedToken::new(application, clock())))
         }
     };
@@ -371,4 +415,34 @@ async fn credentials(
             .with("jumpcloud", source)
             .with(name, target),
     ))
+}
+
+/// Where the token is by which this host says who it is.
+fn subject(
+    config: &Config,
+    tenant: &Tenant,
+    section: &WorkloadIdentitySection,
+    secrets: &Secrets,
+) -> Result<Subject, String> {
+    match (&section.subject_token, &section.subject_token_url) {
+        (Some(source), _) => Ok(Subject::Place(secrets.handle(&tenant.secrets_of, source))),
+        (None, Some(_)) if tenant.secrets_of != Owner::Host => Err(
+            "workload_identity.subject_token_url: a tenant of the store cannot have this host ask for tokens of its own \
+             identity; keep the token as a secret of the tenant"
+                .to_owned(),
+        ),
+        (None, Some(url)) => Ok(Subject::Url(SubjectUrl {
+            url: url.url.clone(),
+            headers: url.headers.clone(),
+            bearer: url
+                .bearer
+                .as_ref()
+                .map(|source| secrets.handle(&tenant.secrets_of, source)),
+            field: url.field.clone(),
+            ca_file: config.ca_file.clone(),
+        })),
+        (None, None) => Err(
+            "workload_identity has neither subject_token nor subject_token_url; give one".to_owned(),
+        ),
+    }
 }

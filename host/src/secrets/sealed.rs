@@ -1,21 +1,19 @@
 //! The encrypted file: JSON with the names to be seen and one sealed box (XChaCha20-Poly1305) with all values.
 //! The box is bound to the names, so that neither can be changed, dropped or swapped without the other noticing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use chacha20poly1305::aead::{Aead, Payload};
-use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
-use rand::RngCore;
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::SecretError;
-use super::key::Key;
+use super::key::KeyRing;
 
 const FORMAT: &str = "groupcast-secrets/1";
 const NONCE: usize = 24;
@@ -26,15 +24,32 @@ struct Sealed {
     format: String,
     key: String,
     names: Vec<String>,
+    /// When what a secret opens expires, by name, where that was said.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    expires: Expiries,
     nonce: String,
     sealed: String,
 }
 
+/// When what a secret opens expires, by name.
+pub(super) type Expiries = BTreeMap<String, DateTime<Utc>>;
+
+/// What the file holds, open.
+#[derive(Default)]
+pub(super) struct Contents {
+    pub values: BTreeMap<String, Zeroizing<String>>,
+    pub expires: Expiries,
+}
+
 impl Sealed {
     /// What the box is bound to besides the key.
-    fn bound(format: &str, names: &[String]) -> String {
+    fn bound(format: &str, names: &[String], expires: &Expiries) -> String {
         // Names hold no line breaks.
-        format!("{format}\n{}\n", names.join("\n"))
+        let mut bound = format!("{format}\n{}\n", names.join("\n"));
+        for (name, at) in expires {
+            bound.push_str(&format!("expires {name} {}\n", at.timestamp()));
+        }
+        bound
     }
 }
 
@@ -64,75 +79,83 @@ fn tampered(file: &Path, what: String) -> SecretError {
     }
 }
 
-pub(super) fn names(file: &Path) -> Result<Vec<String>, SecretError> {
+/// The names and what is known of their ends; needs no key.
+pub(super) fn names(file: &Path) -> Result<(Vec<String>, Expiries), SecretError> {
     if !exists(file) {
-        return Ok(Vec::new());
+        return Ok((Vec::new(), Expiries::new()));
     }
-    read(file).map(|sealed| sealed.names)
+    read(file).map(|sealed| (sealed.names, sealed.expires))
 }
 
-pub(super) fn open(file: &Path, key: &Key) -> Result<BTreeMap<String, Zeroizing<String>>, SecretError> {
+/// Whether the ring's first key is the one that sealed the file.
+pub(super) fn is_of_first(file: &Path, ring: &KeyRing) -> Result<bool, SecretError> {
+    read(file).map(|sealed| sealed.key == ring.first().fingerprint())
+}
+
+pub(super) fn open(file: &Path, ring: &KeyRing) -> Result<Contents, SecretError> {
     let sealed = read(file)?;
-    if sealed.key != key.fingerprint() {
-        return Err(SecretError::WrongKey(file.to_path_buf()));
-    }
+    let key = ring
+        .named(&sealed.key)
+        .ok_or_else(|| SecretError::WrongKey(file.to_path_buf()))?;
     let decoded = |text: &str, what: &str| {
         STANDARD
             .decode(text)
             .map_err(|_| tampered(file, format!("its {what} is not base64")))
     };
-    let nonce = <[u8; NONCE]>::try_from(decoded(&sealed.nonce, "nonce")?)
-        .map_err(|_| tampered(file, "its nonce has another length".to_owned()))?;
-    let box_bytes = decoded(&sealed.sealed, "box")?;
-    let bound = Sealed::bound(&sealed.format, &sealed.names);
-    let payload = Payload {
-        msg: &box_bytes,
-        aad: bound.as_bytes(),
-    };
-    let plain = XChaCha20Poly1305::new(key.0.as_slice().into())
-        .decrypt(XNonce::from_slice(&nonce), payload)
-        .map(Zeroizing::new)
-        .map_err(|_| tampered(file, "its seal is broken".to_owned()))?;
+    let nonce = decoded(&sealed.nonce, "nonce")?;
+    if nonce.len() != NONCE {
+        return Err(tampered(file, "its nonce has another length".to_owned()));
+    }
+    let boxed = [nonce, decoded(&sealed.sealed, "box")?].concat();
+    let plain = key
+        .open(
+            &boxed,
+            &Sealed::bound(&sealed.format, &sealed.names, &sealed.expires),
+        )
+        .ok_or_else(|| tampered(file, "its seal is broken".to_owned()))?;
     let values: BTreeMap<String, String> = serde_json::from_slice(&plain)
         .map_err(|_| tampered(file, "its content is of another format".to_owned()))?;
-    Ok(values
-        .into_iter()
-        .map(|(name, value)| (name, Zeroizing::new(value)))
-        .collect())
+    Ok(Contents {
+        values: values
+            .into_iter()
+            .map(|(name, value)| (name, Zeroizing::new(value)))
+            .collect(),
+        expires: sealed.expires,
+    })
 }
 
 /// Writes a new file beside the old one and puts it in its place: a crash leaves the one or the other, whole.
-pub(super) fn write(
-    file: &Path,
-    key: &Key,
-    values: &BTreeMap<String, Zeroizing<String>>,
-) -> Result<(), SecretError> {
+pub(super) fn write(file: &Path, ring: &KeyRing, contents: &Contents) -> Result<(), SecretError> {
     let failed = |source| SecretError::Write {
         path: file.to_path_buf(),
         source,
     };
-    let names: Vec<String> = values.keys().cloned().collect();
-    let borrowed: BTreeMap<&str, &str> = values
+    let names: BTreeSet<&String> = contents.values.keys().collect();
+    let expires: Expiries = contents
+        .expires
+        .iter()
+        .filter(|(name, _)| names.contains(name))
+        .map(|(name, at)| (name.clone(), *at))
+        .collect();
+    let names: Vec<String> = names.into_iter().cloned().collect();
+    let borrowed: BTreeMap<&str, &str> = contents
+        .values
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_str()))
         .collect();
     let plain = Zeroizing::new(serde_json::to_vec(&borrowed).map_err(|error| failed(error.into()))?);
-    let mut nonce = [0u8; NONCE];
-    rand::rng().fill_bytes(&mut nonce);
-    let bound = Sealed::bound(FORMAT, &names);
-    let payload = Payload {
-        msg: plain.as_slice(),
-        aad: bound.as_bytes(),
-    };
-    let box_bytes = XChaCha20Poly1305::new(key.0.as_slice().into())
-        .encrypt(XNonce::from_slice(&nonce), payload)
-        .map_err(|_| failed(std::io::Error::other("the values could not be sealed")))?;
+    let boxed = ring
+        .first()
+        .seal(&plain, &Sealed::bound(FORMAT, &names, &expires))
+        .ok_or_else(|| failed(std::io::Error::other("the values could not be sealed")))?;
+    let (nonce, boxed) = boxed.split_at_checked(NONCE).unwrap_or_default();
     let sealed = Sealed {
         format: FORMAT.to_owned(),
-        key: key.fingerprint(),
+        key: ring.first().fingerprint(),
         names,
+        expires,
         nonce: STANDARD.encode(nonce),
-        sealed: STANDARD.encode(box_bytes),
+        sealed: STANDARD.encode(boxed),
     };
     let text = serde_json::to_vec_pretty(&sealed).map_err(|error| failed(error.into()))?;
     let new = beside(file, "new");

@@ -5,10 +5,16 @@ use super::*;
 const VALUE: &str = "3f9a1c0d7be24680a1b2c3d4e5f60718293a4b5c";
 
 fn secrets(folder: &Path) -> Secrets {
-    Secrets {
-        environment: Environment(|name| (name == "SET").then(|| format!("{VALUE}\n"))),
-        ..Secrets::new(&folder.join("secrets"), &folder.join("key"))
-    }
+    with_variables(folder, |name| (name == "SET").then(|| format!("{VALUE}\n")))
+}
+
+fn with_variables(folder: &Path, variables: fn(&str) -> Option<String>) -> Secrets {
+    let section = SecretsSection {
+        file: folder.join("secrets"),
+        key_file: folder.join("key"),
+        ..SecretsSection::default()
+    };
+    Secrets::over(&section, Environment(variables))
 }
 
 fn stored(name: &str) -> SecretSource {
@@ -17,7 +23,7 @@ fn stored(name: &str) -> SecretSource {
 
 async fn set(secrets: &Secrets, name: &str, value: &str) {
     secrets
-        .set(name, SecretString::from(value.to_owned()))
+        .set(name, SecretString::from(value.to_owned()), None)
         .await
         .unwrap();
 }
@@ -83,7 +89,7 @@ async fn a_wrong_a_missing_and_an_open_key_are_told_apart() {
         Err(SecretError::WrongKey(_))
     ));
     // Setting with the wrong key must not throw away what the right one sealed.
-    let refused = secrets.set("b", SecretString::from("x".to_owned())).await;
+    let refused = secrets.set("b", SecretString::from("x".to_owned()), None).await;
     assert!(matches!(refused, Err(SecretError::WrongKey(_))));
     std::fs::write(&key, "no key").unwrap();
     assert!(matches!(
@@ -96,7 +102,7 @@ async fn a_wrong_a_missing_and_an_open_key_are_told_apart() {
         Err(SecretError::NoKey(_))
     ));
     assert!(matches!(
-        secrets.set("b", SecretString::from("x".to_owned())).await,
+        secrets.set("b", SecretString::from("x".to_owned()), None).await,
         Err(SecretError::NoKey(_))
     ));
     assert!(!key.exists());
@@ -117,14 +123,13 @@ async fn a_wrong_a_missing_and_an_open_key_are_told_apart() {
 #[tokio::test]
 async fn the_environments_key_goes_before_the_file() {
     let folder = tempfile::tempdir().unwrap();
-    let mut secrets = secrets(folder.path());
-    secrets.environment = Environment(|name| {
+    let secrets = with_variables(folder.path(), |name| {
         (name == KEY_VARIABLE).then(|| "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=".to_owned())
     });
     set(&secrets, "a", VALUE).await;
     assert!(!folder.path().join("key").exists());
     assert_eq!(secrets.get(&stored("a")).await.unwrap().expose_secret(), VALUE);
-    secrets.environment = Environment(|_| Some("short".to_owned()));
+    let secrets = with_variables(folder.path(), |_| Some("short".to_owned()));
     assert!(matches!(
         secrets.get(&stored("a")).await,
         Err(SecretError::BadKey(_))
@@ -210,7 +215,7 @@ async fn a_secret_given_as_a_name_is_refused_and_not_repeated() {
     let secrets = secrets(folder.path());
     for name in ["", "Name", "a b", "-----BEGIN", "../x", &"x".repeat(65)] {
         let error = secrets
-            .set(name, SecretString::from("v".to_owned()))
+            .set(name, SecretString::from("v".to_owned()), None)
             .await
             .unwrap_err();
         assert!(matches!(error, SecretError::BadName), "{name}");

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::error::{Invalid, ServiceError};
 use crate::config::{Config, ConfigError};
+use crate::secrets::Owner;
 use crate::store::service::{DirectoryRecord, DirectoryVendor, TenantRecord};
 
 /// Places that only the host's own configuration may name: a tenant's administrator must not read the host's files or
@@ -56,8 +57,11 @@ pub(super) fn configuration(
         .map_err(|error| ServiceError::invalid("", format!("this cannot be a configuration: {error}")))?;
     let folder = host.path.parent().unwrap_or(Path::new(""));
     let path = folder.join(format!("tenant {}", tenant.name));
-    let checked =
+    let mut checked =
         Config::from_bytes(&path, text.as_bytes()).map_err(|error| told(error, &tenant.name, directories))?;
+    for tenant in &mut checked.tenants {
+        tenant.secrets_of = Owner::Tenant(tenant.name.clone());
+    }
     Ok(Config {
         tenants: checked.tenants,
         ..host.clone()

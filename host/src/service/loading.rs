@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use super::declared::configuration;
 use super::{Result, Service, ServiceError};
 use crate::config::Config;
-use crate::run::{ConnectionSetup, ConnectionSource, ManagedSwitch, SetupError, attempts};
+use crate::run::{ConnectionSetup, ConnectionSource, ManagedSwitch, SetupError, attempts_with};
 use crate::store::ConnectionId;
 use crate::store::service::{DirectoryRecord, TenancyStore, TenantRecord};
 
@@ -114,7 +114,7 @@ impl Service {
                 continue;
             };
             let config = Arc::clone(&first.config);
-            let mut attempts: BTreeMap<_, _> = match attempts(&config).await {
+            let mut attempts: BTreeMap<_, _> = match attempts_with(&config, &self.secrets).await {
                 Ok(attempts) => attempts.into_iter().collect(),
                 Err(error) => {
                     tracing::error!(%error, "stored tenants cannot be set up");
@@ -156,7 +156,7 @@ impl Service {
         let tenant = self.store.tenant(&id.tenant).await.ok()??;
         let directories = self.store.directories(Some(&id.tenant)).await.ok()?;
         let config = self.wanted(&tenant, &directories).ok()?;
-        match attempts(&config).await {
+        match attempts_with(&config, &self.secrets).await {
             Err(error) => Some(Err(error)),
             Ok(attempts) => attempts
                 .into_iter()

@@ -11,7 +11,8 @@ use chrono::{DateTime, Utc};
 use crate::config::Config;
 use crate::run::Groupcast;
 use crate::schedule::Engine;
-use crate::store::service::{NewAuditEntry, Role};
+use crate::secrets::Secrets;
+use crate::store::service::{NewAuditEntry, Role, SealedStore};
 use crate::store::{ConnectionId, Store};
 
 mod catalogue;
@@ -58,6 +59,7 @@ pub struct Service {
     engine: Arc<dyn Engine>,
     events: Arc<EventHub>,
     catalogues: catalogue::Kept,
+    secrets: Secrets,
     /// What was taken up from the store, and why a stored tenant could not be.
     loaded: tokio::sync::Mutex<loading::Loaded>,
     unusable: RwLock<BTreeMap<ConnectionId, String>>,
@@ -71,7 +73,9 @@ impl Service {
         engine: Arc<dyn Engine>,
         events: Arc<EventHub>,
     ) -> Self {
+        let sealed: Arc<dyn SealedStore> = Arc::clone(groupcast.store()) as Arc<dyn SealedStore>;
         Self {
+            secrets: Secrets::of(&config.secrets).with_store(sealed),
             config,
             store: Arc::clone(groupcast.store()),
             groupcast,
@@ -91,6 +95,11 @@ impl Service {
     /// The store: for what is no tenant's (health, backup).
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.store
+    }
+
+    /// The secrets: the host's, and those of tenants in the store.
+    pub fn secret_places(&self) -> &Secrets {
+        &self.secrets
     }
 
     /// The runs.

@@ -34,8 +34,9 @@ pub const GOOGLE_DIRECTORY: &str = "d00000000000000000000001";
 pub const ENTRA_DIRECTORY: &str = "d00000000000000000000002";
 
 /// A throw-away key of the simulated service account; it protects nothing.
-const PRIVATE_KEY: &str = include_str!("../keys/google-throwaway-private.pem");
-const PUBLIC_KEY: &str = include_str!("../keys/google-throwaway-public.pem");
+pub const PRIVATE_KEY: &str = include_str!("../keys/google-throwaway-private.pem");
+/// Its public half.
+pub const PUBLIC_KEY: &str = include_str!("../keys/google-throwaway-public.pem");
 
 /// Which directory a test is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -370,14 +371,17 @@ managed = true
         }
     }
 
-    /// Mutating requests (parts of batches each counted) that a vendor got since the log was cleared; token requests
-    /// and the batches themselves are none.
+    /// Mutating requests (parts of batches each counted) that a vendor got since the log was cleared; requests for tokens
+    /// and signatures, and the batches themselves, are none.
     pub fn writes(&self, vendor: Vendor) -> Vec<String> {
         self.simulators
             .requests()
             .into_iter()
             .filter(|request| request.vendor == vendor && request.method != "GET")
-            .filter(|request| !request.path.ends_with("/token") && !request.path.ends_with("batch"))
+            .filter(|request| {
+                let is_no_write = ["/token", ":signJwt", "batch"];
+                !is_no_write.iter().any(|end| request.path.ends_with(end))
+            })
             .map(|request| format!("{} {} -> {}", request.method, request.path, request.status))
             .collect()
     }

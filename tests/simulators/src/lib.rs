@@ -15,6 +15,7 @@ pub mod jumpcloud;
 pub mod log;
 pub mod organisation;
 pub mod server;
+pub mod vault;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};

@@ -37,6 +37,7 @@ fn the_help_of_each_command_says_what_it_does_and_shows_an_example() {
         &["token", "create"],
         &["token", "list"],
         &["token", "revoke"],
+        &["secrets", "rotate-key"],
         &["plugin"],
         &["plugin", "inspect"],
         &["schema"],

@@ -26,7 +26,7 @@ use crate::cli::operations::{
 };
 use crate::cli::problem::Problem;
 use crate::cli::progress::{Manner, Progress};
-use crate::cli::surroundings::{Component, Opening, SecretStore, Surroundings};
+use crate::cli::surroundings::{Component, Opening, SecretLine, SecretStore, Surroundings};
 use crate::plugin::{Plugin, PluginEngine, RunLimits, Usage};
 use crate::recording::Recordings;
 use crate::service::identity::Tokens;
@@ -567,7 +567,7 @@ impl Surroundings for FakeSurroundings {
         })
     }
 
-    async fn secrets(&self, _: &Path) -> Result<Box<dyn SecretStore>, Problem> {
+    async fn secrets(&self, _: &Path, _: Option<&str>) -> Result<Box<dyn SecretStore>, Problem> {
         Ok(Box::new(FakeSecrets(Arc::clone(&self.0))))
     }
 
@@ -613,12 +613,21 @@ impl Surroundings for FakeSurroundings {
 
 #[async_trait]
 impl SecretStore for FakeSecrets {
-    async fn set(&self, name: &str, _: SecretString) -> Result<bool, Problem> {
+    async fn set(&self, name: &str, _: SecretString, _: Option<DateTime<Utc>>) -> Result<bool, Problem> {
         Ok(self.0.secrets.iter().any(|known| known == name))
     }
 
-    async fn list(&self) -> Result<Vec<String>, Problem> {
-        Ok(self.0.secrets.clone())
+    async fn list(&self) -> Result<Vec<SecretLine>, Problem> {
+        let lines = self.0.secrets.iter().map(|name| SecretLine {
+            name: name.clone(),
+            version: None,
+            expires_at: None,
+        });
+        Ok(lines.collect())
+    }
+
+    async fn rotate_key(&self) -> Result<String, Problem> {
+        Ok("Rotated.".to_owned())
     }
 
     async fn remove(&self, name: &str) -> Result<bool, Problem> {

@@ -30,6 +30,8 @@ use crate::egress::permit::NoPermit;
 use crate::egress::policy::Phase;
 use crate::plugin::{RunServices, Usage};
 use crate::recording::Kind;
+use crate::secrets::Urgency;
+use crate::secrets::expiry::when;
 use crate::store::{RunKind, RunResult};
 
 impl Groupcast {
@@ -146,7 +148,12 @@ async fn examine(
             failed.insert(credential, error);
         }
         Ok(_) => {
-            let Facts { granted, clock_ahead } = setup.credentials.facts(credential).await;
+            let Facts {
+                granted,
+                clock_ahead,
+                expires_at,
+            } = setup.credentials.facts(credential).await;
+            findings.extend(expires_at.and_then(|at| end(credential, at, Utc::now())));
             findings.extend(privileges::judge(base.vendor, granted.as_ref()));
             if let Some(told) = clock_ahead.and_then(date::difference) {
                 findings.push(skew(credential, &told));
@@ -169,6 +176,25 @@ fn last_success(connection: &ConnectionName, at: Option<DateTime<Utc>>, now: Dat
         ),
     };
     finding(Severity::Info, "last-success", &connection.to_string(), message)
+}
+
+/// That a credential's end is near, in time to make another.
+fn end(credential: &str, expires_at: DateTime<Utc>, now: DateTime<Utc>) -> Option<Finding> {
+    // What works is no problem yet, whatever was said of its end.
+    Urgency::of(expires_at, now)?;
+    let what = match credential {
+        "jumpcloud" => "a new API key or client secret in JumpCloud",
+        "google" => "a new key of the service account in the Google Cloud console",
+        _ => {
+            "a new client secret or certificate in the Entra admin centre (App registrations, Certificates & secrets)"
+        }
+    };
+    let message = format!(
+        "The credential of {credential} {}; make {what}, and put it where the configuration says it is: it is used at once, \
+         without a restart. Remove the old one at the vendor afterwards.",
+        when(expires_at, now)
+    );
+    Some(finding(Severity::Warning, "secret-expiring", credential, message))
 }
 
 fn skew(place: &str, told: &str) -> Finding {

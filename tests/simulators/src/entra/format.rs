@@ -46,6 +46,9 @@ pub struct Application {
     /// named by its thumbprint. Such a token request is refused where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate_pem: Option<String>,
+    /// Other identity providers' tokens that the application trusts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub federated_credentials: Vec<FederatedCredential>,
     /// Application permissions that an admin consented to, as `Group.ReadWrite.All`.
     #[serde(default)]
     pub permissions: Vec<String>,
@@ -61,6 +64,25 @@ impl std::fmt::Debug for Application {
             .field("permissions", &self.permissions)
             .finish()
     }
+}
+
+/// Another identity provider's token that an application trusts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FederatedCredential {
+    /// The token's issuer.
+    pub issuer: String,
+    /// The token's subject.
+    pub subject: String,
+    /// The token's audience.
+    #[serde(default = "token_exchange")]
+    pub audience: String,
+    /// The issuer's public RSA key, in PEM.
+    pub public_key_pem: String,
+}
+
+fn token_exchange() -> String {
+    "api://AzureADTokenExchange".to_owned()
 }
 
 /// A user.

@@ -7,6 +7,7 @@
 mod assertion;
 mod batch;
 mod delta;
+mod federated;
 mod filter;
 mod format;
 mod group_reads;
@@ -28,7 +29,8 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response};
 use serde_json::{Value, json};
 
-pub use format::{Application, Group, Lag, Member, ObjectType, Tenant, Throttle, User};
+pub use format::{Application, FederatedCredential, Group, Lag, Member, ObjectType, Tenant, Throttle, User};
+pub(crate) use reply::moment;
 
 use crate::faults::{Fault, Faults};
 use crate::{Context, Vendor, VendorSimulator};
@@ -277,6 +279,20 @@ impl EntraSimulator {
         let before = application.permissions.len();
         application.permissions.retain(|held| held != permission);
         application.permissions.len() < before
+    }
+
+    /// Replaces an application's client secret: the old one is refused from now on, tokens that it bought are not.
+    pub fn set_client_secret(&mut self, client_id: &str, secret: &str) -> bool {
+        let application = self
+            .state
+            .applications
+            .iter_mut()
+            .find(|application| application.client_id == client_id);
+        let is_known = application.is_some();
+        if let Some(application) = application {
+            application.client_secret = Some(secret.to_owned());
+        }
+        is_known
     }
 
     /// Sets how far reads lag behind writes from now on.

@@ -168,7 +168,7 @@ impl Refusal {
 }
 
 /// Milliseconds since the epoch as `2026-03-24T10:31:42Z`, the precision that Graph writes.
-pub(super) fn moment(now_ms: u64) -> String {
+pub(crate) fn moment(now_ms: u64) -> String {
     let seconds = now_ms / 1000;
     let (days, rest) = (seconds / 86_400, seconds % 86_400);
     // Days to a civil date, in eras of 400 years that start in March.

@@ -8,6 +8,7 @@ use http::Request;
 use serde_json::json;
 
 use super::assertion;
+use super::federated;
 use super::reply::{Refusal, Reply, moment};
 use super::state::State;
 
@@ -211,9 +212,14 @@ fn grant(
                     "The value of 'client_assertion_type' is not supported.",
                 ));
             }
-            let audiences = audiences(state, origin);
-            assertion::check(proof, &application, &audiences, now_ms)
-                .map_err(|(code, message)| refuse(401, "invalid_client", code, message))?;
+            let is_own = federated::issuer(proof).is_none_or(|issuer| issuer == application.client_id);
+            let checked = if is_own || application.federated_credentials.is_empty() {
+                let audiences = audiences(state, origin);
+                assertion::check(proof, &application, &audiences, now_ms)
+            } else {
+                federated::check(proof, &application, now_ms)
+            };
+            checked.map_err(|(code, message)| refuse(401, "invalid_client", code, message))?;
         }
         (None, None) => {
             return Err(refuse(

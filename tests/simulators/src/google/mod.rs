@@ -11,6 +11,7 @@ mod batch;
 mod directory;
 mod discovery;
 mod error;
+mod federation;
 mod fields;
 mod groups;
 mod inbound;
@@ -43,6 +44,7 @@ pub use token::{GOOGLE_API_AUDIENCE, GOOGLE_TOKEN_URL};
 pub struct GoogleSimulator {
     directory: Directory,
     tokens: token::Tokens,
+    federated: federation::FederatedTokens,
     meter: quota::Meter,
     counts: Counts,
     /// The `aud` values that the token endpoint takes. Google's own is there from the start; whoever
@@ -87,6 +89,7 @@ impl GoogleSimulator {
         Self {
             directory: Directory::new(tenant),
             tokens: token::Tokens::default(),
+            federated: federation::FederatedTokens::default(),
             meter: quota::Meter::default(),
             counts: Counts::default(),
             token_audiences: vec![GOOGLE_TOKEN_URL.to_owned()],
@@ -114,6 +117,10 @@ impl GoogleSimulator {
         let path = request.uri().path();
         let query = request.uri().query().unwrap_or("");
         match (request.method(), path) {
+            (_, path) if path == "/v1/token" || path.ends_with(":signJwt") => self
+                .federated
+                .answer(request, self.directory.tenant(), context.now_ms)
+                .unwrap_or_else(|| error::no_such_page(path)),
             (&Method::POST, "/token") => self.tokens.exchange(
                 request.headers(),
                 request.body(),

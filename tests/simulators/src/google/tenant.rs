@@ -42,6 +42,44 @@ pub struct Tenant {
     /// Forms that answers to batches may have.
     #[serde(default, skip_serializing_if = "Batches::is_usual")]
     pub batches: Batches,
+    /// Providers of workload identity pools.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub workload_identity_providers: Vec<WorkloadIdentityProvider>,
+}
+
+/// A provider of a workload identity pool: another identity provider that is trusted to say who a workload is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WorkloadIdentityProvider {
+    /// Its full name:
+    /// `//iam.googleapis.com/projects/NUMBER/locations/global/workloadIdentityPools/POOL/providers/PROVIDER`.
+    pub audience: String,
+    /// The issuer that its tokens must name.
+    pub issuer: String,
+    /// The issuer's public RSA key, in PEM.
+    pub public_key_pem: String,
+    /// Audiences that tokens may be written for; none: the provider's full name, with or without `https:`.
+    #[serde(default)]
+    pub allowed_audiences: Vec<String>,
+    /// The attribute condition: subjects that may come in; none: all.
+    #[serde(default)]
+    pub subjects: Vec<String>,
+    /// Who has the role Service Account Token Creator on which account.
+    #[serde(default)]
+    pub token_creators: Vec<TokenCreator>,
+    /// Switched off.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub disabled: bool,
+}
+
+/// A workload that may sign as a service account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TokenCreator {
+    /// The workload's subject.
+    pub subject: String,
+    /// The account's address.
+    pub service_account: String,
 }
 
 /// What is allowed in answers to batches, and seldom seen.
@@ -61,7 +99,7 @@ impl Batches {
 }
 
 /// A service account and what domain-wide delegation grants it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ServiceAccount {
     /// Its address: the `iss` of its assertions.
@@ -74,10 +112,30 @@ pub struct ServiceAccount {
     pub private_key_id: Option<String>,
     /// Its public RSA key: PEM, `BEGIN PUBLIC KEY` or `BEGIN RSA PUBLIC KEY`.
     pub public_key_pem: String,
+    /// The private key with which Google signs for whoever may (`signJwt`), in PEM; it must fit the public one. Without it
+    /// nobody may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signing_key_pem: Option<String>,
     /// The scopes granted by domain-wide delegation. A token is only issued for scopes that stand here,
     /// letter by letter: a wider scope does not imply a narrower one.
     #[serde(default)]
     pub scopes: Vec<String>,
+}
+
+impl std::fmt::Debug for ServiceAccount {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("ServiceAccount")
+            .field("client_email", &self.client_email)
+            .field("private_key_id", &self.private_key_id)
+            .field("public_key_pem", &self.public_key_pem)
+            .field(
+                "signing_key_pem",
+                &self.signing_key_pem.as_ref().map(|_| "(hidden)"),
+            )
+            .field("scopes", &self.scopes)
+            .finish_non_exhaustive()
+    }
 }
 
 /// One user. The simulated API cannot change users: Groupcast never does (R33).

@@ -212,6 +212,11 @@ impl JumpcloudSimulator {
         Ok(())
     }
 
+    /// Makes a new API key, which ends the old one at once, as JumpCloud does.
+    pub fn replace_api_key(&mut self, key: &str) {
+        self.organisation.api_key = key.to_owned();
+    }
+
     /// Sets or removes a group's email address.
     pub fn set_group_email(&mut self, id: &str, email: Option<&str>) -> Result<(), Failed> {
         let before = std::mem::replace(&mut self.group_mut(id)?.email, email.map(str::to_owned));

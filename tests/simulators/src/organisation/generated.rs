@@ -119,6 +119,7 @@ fn google(users: usize, public_key_pem: &str) -> google::Tenant {
             client_id: None,
             private_key_id: None,
             public_key_pem: public_key_pem.to_owned(),
+            signing_key_pem: None,
             scopes: SCOPES.iter().map(|scope| (*scope).to_owned()).collect(),
         }],
         admins: vec![ADMIN.to_owned()],
@@ -136,6 +137,7 @@ fn google(users: usize, public_key_pem: &str) -> google::Tenant {
         quota: google::tenant::Quota::default(),
         forgets_external_ids: false,
         batches: google::Batches::default(),
+        workload_identity_providers: Vec::new(),
     }
 }
 
@@ -153,6 +155,7 @@ fn entra(users: usize) -> entra::Tenant {
             client_secret: Some("generated-entra-secret".to_owned()),
             client_secret_expired: false,
             certificate_pem: None,
+            federated_credentials: Vec::new(),
             permissions: permissions.iter().map(|name| (*name).to_owned()).collect(),
         }],
         users: (0..users)

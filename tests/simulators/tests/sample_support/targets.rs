@@ -36,6 +36,7 @@ pub fn google(people: &[Person]) -> google::Tenant {
             client_id: Some("100000000000000000042".to_owned()),
             private_key_id: Some("sample-key".to_owned()),
             public_key_pem: GOOGLE_PUBLIC_KEY.to_owned(),
+            signing_key_pem: None,
             scopes: vec![
                 "https://www.googleapis.com/auth/admin.directory.group".to_owned(),
                 "https://www.googleapis.com/auth/admin.directory.user.readonly".to_owned(),
@@ -48,6 +49,7 @@ pub fn google(people: &[Person]) -> google::Tenant {
         quota: google::tenant::Quota::default(),
         forgets_external_ids: false,
         batches: google::Batches::default(),
+        workload_identity_providers: Vec::new(),
     }
 }
 
@@ -149,6 +151,7 @@ pub fn entra(people: &[Person]) -> entra::Tenant {
             client_secret: Some("sample-entra-secret-that-opens-nothing".to_owned()),
             client_secret_expired: false,
             certificate_pem: None,
+            federated_credentials: Vec::new(),
             permissions: vec!["Group.ReadWrite.All".to_owned(), "User.Read.All".to_owned()],
         }],
         users: people
