@@ -16,7 +16,7 @@ endif
 # those of the tests, and need not be checked once more, which takes as long as all tests.
 CLIPPY = RUSTC_WORKSPACE_WRAPPER=clippy-driver CLIPPY_ARGS=-D__CLIPPY_HACKERY__warnings__CLIPPY_HACKERY__
 
-.PHONY: help sandbox test soak scale clients lint deny guest-toolchain node-packages
+.PHONY: operations help sandbox test soak scale clients lint deny guest-toolchain node-packages
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 20
@@ -50,6 +50,9 @@ lint: guest-toolchain ## Format, clippy, dependencies
 	cargo fmt --all -- --check
 	@set -x; $(CLIPPY) cargo build --locked --profile test --workspace --all-targets
 	$(MAKE) --no-print-directory deny
+
+operations: ## Alert rules, dashboards, unit and image, by the tools that read them
+	@bash .ci/operations
 
 deny: ## Licences, sources, bans; advisories too where their database can be reached
 	@bash .ci/deny

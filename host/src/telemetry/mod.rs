@@ -20,6 +20,8 @@ mod listener;
 mod log;
 mod metrics;
 mod observer;
+#[cfg(test)]
+mod operations_tests;
 mod path;
 mod refresh;
 mod secrets;
@@ -41,9 +43,8 @@ pub use listener::{ListenError, Listener, routes};
 pub use log::{Form, LogLayer, Sink};
 pub use observer::Watchers;
 pub use path::template;
-pub use refresh::refresh;
 pub use store::WatchedStore;
-pub use traces::{TraceError, Traces};
+pub use traces::{TraceError, Traces, job_span};
 pub use watch::{DeadManOptions, Watch, WatchError, WatchOptions};
 
 use handle::Shared;
