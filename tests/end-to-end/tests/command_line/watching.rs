@@ -141,7 +141,7 @@ async fn a_serving_host_tells_metrics_health_log_traces_and_the_dead_mans_switch
     ] {
         assert!(contains(&spans, said), "{said}");
     }
-    for secret in [
+    for person in [
         "sales@example.com",
         "user-000005@example.com",
         "user-000000@example.com",
