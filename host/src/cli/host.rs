@@ -129,11 +129,11 @@ impl Surroundings for Host {
     async fn serve(&self, opening: Opening<'_>, cancel: &CancellationToken) -> Result<Exit, Problem> {
         let named = opening.connection.map(ToOwned::to_owned);
         let telemetry = Telemetry::default();
-        let watch = watched(&load(opening.config)?, &telemetry).await?;
         let (groupcast, config) = self.opened_to_serve(opening, &telemetry).await?;
         let connections = groupcast
             .resolve(named.as_deref())
             .map_err(|unknown| Problem::refused(unknown.to_string()))?;
+        let watch = watched(&config, &telemetry, groupcast.store()).await?;
         let served = super::serve::serve(groupcast, &config, &connections, &telemetry, &watch, cancel).await;
         watch.stop().await;
         served
@@ -265,7 +265,7 @@ impl Surroundings for Host {
 }
 
 /// What serves beside the runs, as the configuration says.
-async fn watched(config: &Config, telemetry: &Telemetry) -> Result<Watch, Problem> {
+async fn watched(config: &Config, telemetry: &Telemetry, store: &Arc<dyn Store>) -> Result<Watch, Problem> {
     let secrets = Secrets::new(&config.secrets_file, &config.secrets_key_file);
     let refused = |error: &dyn std::fmt::Display| Problem::refused(error.to_string());
     let dead_man = match &config.telemetry.dead_man {
@@ -284,7 +284,7 @@ async fn watched(config: &Config, telemetry: &Telemetry) -> Result<Watch, Proble
         dead_man,
         ca_pem: certificates(config)?,
     };
-    let watch = Watch::begin(telemetry.clone(), options)
+    let watch = Watch::begin(telemetry.clone(), Arc::clone(store), options)
         .await
         .map_err(|error| refused(&error))?;
     if let Some(address) = watch.address() {

@@ -43,6 +43,7 @@ pub use listener::{ListenError, Listener, routes};
 pub use log::{Form, LogLayer, Sink};
 pub use observer::Watchers;
 pub use path::template;
+pub use refresh::refresh;
 pub use store::WatchedStore;
 pub use traces::{TraceError, Traces, job_span};
 pub use watch::{DeadManOptions, Watch, WatchError, WatchOptions};

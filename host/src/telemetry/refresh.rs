@@ -1,6 +1,7 @@
 //! What is looked up from time to time, since others may have changed it: another process on the same store, a person.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -10,20 +11,18 @@ use crate::store::{Store, StoreError};
 
 /// How often.
 const PERIOD: Duration = Duration::from_secs(60);
-/// The same in the beginning, while the store is opened and connections become known.
+/// The same in the beginning, while connections become known.
 const SOON: Duration = Duration::from_secs(2);
 /// How often it is looked soon.
 const BEGINNING: u32 = 10;
 
 /// Reads when each connection succeeded last, what the scheduler remembers of it, and when secrets expire: now and then
 /// every minute until `stop`.
-pub(super) async fn refresh(telemetry: Telemetry, stop: CancellationToken) {
+pub async fn refresh(telemetry: Telemetry, store: Arc<dyn Store>, stop: CancellationToken) {
     let mut looks = 0_u32;
     loop {
-        if let Some(store) = telemetry.shared().store.get().cloned() {
-            look(&telemetry, store.as_ref()).await;
-            looks = looks.saturating_add(1);
-        }
+        look(&telemetry, store.as_ref()).await;
+        looks = looks.saturating_add(1);
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(if looks < BEGINNING { SOON } else { PERIOD }) => {}

@@ -1,13 +1,15 @@
 //! Everything of this room that serves beside the runs, begun and ended together.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{DeadMan, DeadManError, ListenError, Listener, Telemetry, client, refresh::refresh, supervisor};
+use super::{DeadMan, DeadManError, ListenError, Listener, Telemetry, client, refresh, supervisor};
+use crate::store::Store;
 
 /// What is served to those who watch.
 #[derive(Debug, Default)]
@@ -56,11 +58,15 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Serves metrics and health from now on, so that a host which still compiles its component can say so; pings the dead man's switch, looks up what others change, tells the service manager.
+    /// Serves metrics and health, pings the dead man's switch, looks up what others change, tells the service manager.
     ///
     /// # Errors
     /// If the address cannot be had, or a URL is none.
-    pub async fn begin(telemetry: Telemetry, options: WatchOptions) -> Result<Self, WatchError> {
+    pub async fn begin(
+        telemetry: Telemetry,
+        store: Arc<dyn Store>,
+        options: WatchOptions,
+    ) -> Result<Self, WatchError> {
         let (stopping, stopped) = (CancellationToken::new(), CancellationToken::new());
         let tasks = TaskTracker::new();
         let mut address = None;
@@ -74,7 +80,7 @@ impl Watch {
             let dead_man = DeadMan::new(client, told.url, told.failure_url, told.every)?;
             tasks.spawn(dead_man.serve(telemetry.clone(), stopping.clone()));
         }
-        tasks.spawn(refresh(telemetry.clone(), stopping.clone()));
+        tasks.spawn(refresh(telemetry.clone(), store, stopping.clone()));
         tasks.spawn(supervisor::supervised(telemetry.clone(), stopping.clone()));
         tasks.close();
         Ok(Self {
