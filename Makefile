@@ -16,13 +16,18 @@ endif
 # those of the tests, and need not be checked once more, which takes as long as all tests.
 CLIPPY = RUSTC_WORKSPACE_WRAPPER=clippy-driver CLIPPY_ARGS=-D__CLIPPY_HACKERY__warnings__CLIPPY_HACKERY__
 
+# The program, of the same compilation as the tests: of one package alone some dependencies would have other features, and
+# be compiled once more.
+BUILD = cargo build --locked --workspace --lib --bins
+
 .PHONY: operations help sandbox test soak scale clients lint deny guest-toolchain node-packages
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 20
 
 sandbox: guest-toolchain ## Build everything and do the main job against simulated vendors
-	cargo run --locked --package groupcast -- sandbox $(SANDBOX)
+	$(BUILD)
+	target/debug/groupcast sandbox $(SANDBOX)
 
 # With nextest (cargo-nextest, where it is installed) tests of all rooms run beside each other: most of them wait.
 test: guest-toolchain node-packages ## Run every test
@@ -43,7 +48,7 @@ scale: guest-toolchain ## 100,000 people and 500,000 memberships: planned, appli
 	GROUPCAST_SCALE=all cargo test --locked --package groupcast-tests --test scale largest -- --nocapture
 
 clients: guest-toolchain ## The vendors' own client libraries against the simulators (CLIENTS=word for some)
-	cargo build --locked --package groupcast
+	$(BUILD)
 	@bash tests/simulators/clients/run.sh target/debug/groupcast $(CLIENTS)
 
 lint: guest-toolchain ## Format, clippy, dependencies
