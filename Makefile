@@ -20,7 +20,7 @@ CLIPPY = RUSTC_WORKSPACE_WRAPPER=clippy-driver CLIPPY_ARGS=-D__CLIPPY_HACKERY__w
 # be compiled once more.
 BUILD = cargo build --locked --workspace --lib --bins
 
-.PHONY: operations help sandbox test soak scale clients lint deny guest-toolchain node-packages
+.PHONY: help sandbox test soak scale clients lint deny guest-toolchain node-packages
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 20
@@ -56,6 +56,7 @@ lint: guest-toolchain ## Format, clippy, dependencies
 	@set -x; $(CLIPPY) cargo build --locked --profile test --workspace --all-targets
 	$(MAKE) --no-print-directory deny
 
+.PHONY: operations
 operations: ## Alert rules, dashboards, unit and image, by the tools that read them
 	@bash .ci/operations
 
