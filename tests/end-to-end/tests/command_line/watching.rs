@@ -107,15 +107,15 @@ async fn a_serving_host_tells_metrics_health_log_traces_and_the_dead_mans_switch
     call(&folder, &["health"]).code(4).says(&["no host answers"]);
 
     let mut serving = groupcast(&folder, &["serve"]).start();
-    serving.until("a run ended and was told of", PATIENCE, |_| {
-        let applied =
-            "groupcast_changes_total{vendor=\"google\",operation=\"add-member\",result=\"applied\"} 1";
+    serving.until("both directories were synced and told of", PATIENCE, |_| {
+        let applied = "groupcast_runs_total{kind=\"apply\",result=\"done\"} 2";
         look(address, "/metrics").is_some_and(|(_, text)| text.contains(applied))
     });
     let (status, text) = look(address, "/metrics").unwrap();
     assert_eq!(status, 200);
     for name in [
-        "groupcast_runs_total{kind=\"apply\",result=\"done\"} 1",
+        "groupcast_changes_total{vendor=\"google\",operation=\"add-member\",result=\"applied\"} 1",
+        "groupcast_changes_total{vendor=\"entra\",operation=\"add-member\",result=\"applied\"} 1",
         "groupcast_vendor_requests_total{vendor=\"jumpcloud\",status=\"2xx\"}",
         "groupcast_connection_last_success_age_seconds{tenant=\"default\",connection=\"google\"}",
         "groupcast_guest_memory_peak_bytes_count",
