@@ -21,6 +21,7 @@ CLIPPY = RUSTC_WORKSPACE_WRAPPER=clippy-driver CLIPPY_ARGS=-D__CLIPPY_HACKERY__w
 BUILD = cargo build --locked --workspace --lib --bins
 
 .PHONY: help sandbox test soak scale clients lint deny guest-toolchain node-packages
+.PHONY: help sandbox test soak scale tenants clients lint deny guest-toolchain node-packages
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 20
@@ -46,6 +47,9 @@ soak: ## Simulated stories of faults and crashes, on and on, until one fails or 
 
 scale: guest-toolchain ## 100,000 people and 500,000 memberships: planned, applied and planned again, for both directories
 	GROUPCAST_SCALE=all cargo test --locked --package groupcast-tests --test scale largest -- --nocapture
+
+tenants: guest-toolchain ## A thousand tenants on their schedules in one process, and a huge one beside small ones: time and memory
+	GROUPCAST_TENANTS=1000 cargo test --locked --package groupcast-tests --test tenants -- --nocapture --test-threads 1
 
 clients: guest-toolchain ## The vendors' own client libraries against the simulators (CLIENTS=word for some)
 	$(BUILD)

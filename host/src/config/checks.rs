@@ -12,11 +12,11 @@ use super::problem::{Problem, Source};
 use super::values::{is_address, is_domain, is_guid, is_loopback};
 use super::{
     Config, Connection, ConnectionId, EntraSection, File, GoogleSection, JumpCloud, JumpCloudCredential,
-    JumpCloudSection, Network, ONLY_TENANT, OneOrMany, PluginsSection, RunLimits, ScheduleSection,
-    SecretSource, ServiceSection, Target, Tenant,
+    JumpCloudSection, Network, ONLY_TENANT, OneOrMany, PluginsSection, QuietSection, RunLimits,
+    ScheduleSection, SecretSource, ServiceSection, Target, Tenant,
 };
 use crate::recording::Recordings;
-use crate::schedule::Schedule;
+use crate::schedule::{QuietHours, Schedule, ScheduleError, Timetable};
 
 pub(super) fn check(source: &Source<'_>, places: &Places<'_>, file: File) -> Result<Config, Vec<Problem>> {
     let mut check = Check {
@@ -194,6 +194,13 @@ impl Check<'_> {
             ("log_kib", u64::from(limits.log_kib), 1, 1_048_576),
             ("response_mib", u64::from(limits.response_mib), 1, 1_024),
             ("plan_mib", u64::from(limits.plan_mib), 1, 65_536),
+            (
+                "runs_at_once",
+                u64::from(limits.runs_at_once.unwrap_or(1)),
+                1,
+                256,
+            ),
+            ("runs_per_tenant", u64::from(limits.runs_per_tenant), 1, 256),
         ] {
             self.range(&["limits".into(), key.into()], given, least, most);
         }
@@ -453,7 +460,7 @@ impl Check<'_> {
         place: &[String],
         settings: &Settings,
         schedule: Option<&ScheduleSection>,
-    ) -> Option<Schedule> {
+    ) -> Option<Timetable> {
         for (number, group) in settings.bound.iter().flatten().enumerate() {
             // A group's name may have blanks around it, which count (R24); it may not be nothing.
             if group.is_empty() {
@@ -508,18 +515,76 @@ impl Check<'_> {
             0,
             3_600,
         );
+        if let Some(seconds) = section.watch_seconds {
+            self.range(&at(&place, "watch_seconds"), u64::from(seconds), 10, 3_600);
+        }
+        self.range(
+            &at(&place, "quarantine_after"),
+            u64::from(section.quarantine_after),
+            0,
+            1_000,
+        );
+        let quiet = section
+            .quiet
+            .iter()
+            .enumerate()
+            .filter_map(|(number, quiet)| {
+                let place = at(&at(&place, "quiet"), &number.to_string());
+                self.quiet(&place, quiet, &section.timezone)
+            })
+            .collect();
         let jitter = Duration::from_secs(u64::from(section.jitter_seconds));
         match Schedule::parse(&section.cron, &section.timezone, jitter) {
-            Ok(schedule) => section.enabled.then_some(schedule),
+            Ok(schedule) => Some(Timetable {
+                schedule,
+                enabled: section.enabled,
+                quiet,
+                quiet_for: section.quiet_for,
+                missed: section.missed,
+                watch: section
+                    .watch_seconds
+                    .map(|seconds| Duration::from_secs(seconds.into())),
+                quarantine_after: section.quarantine_after,
+            }),
             Err(error) => {
                 let key = match error {
-                    crate::schedule::ScheduleError::Zone { .. } => "timezone",
+                    ScheduleError::Zone { .. } => "timezone",
                     _ => "cron",
                 };
                 self.refuse(&at(&place, key), error.to_string(), None);
                 None
             }
         }
+    }
+
+    fn quiet(&mut self, place: &[String], section: &QuietSection, zone: &str) -> Option<QuietHours> {
+        let mut time = |key: &str, text: &str| {
+            let time = chrono::NaiveTime::parse_from_str(text, "%H:%M").ok();
+            if time.is_none() || text.len() != 5 {
+                let help = "write hours and minutes, such as 08:00";
+                self.refuse(&at(place, key), "this is no time of the day", Some(help));
+            }
+            time
+        };
+        let (from, until) = (time("from", &section.from), time("until", &section.until));
+        let zone = match (
+            Schedule::zone(section.timezone.as_deref().unwrap_or(zone)),
+            &section.timezone,
+        ) {
+            (Ok(zone), _) => Some(zone),
+            (Err(error), Some(_)) => {
+                self.refuse(&at(place, "timezone"), error.to_string(), None);
+                None
+            }
+            // The schedule's own is refused where it stands.
+            (Err(_), None) => None,
+        };
+        Some(QuietHours {
+            days: section.days.iter().copied().map(Into::into).collect(),
+            from: from?,
+            until: until?,
+            zone: zone?,
+        })
     }
 
     fn secret(&mut self, place: &[String], source: SecretSource) -> SecretSource {

@@ -26,9 +26,9 @@ pub use plugins::PluginsSection;
 pub use problem::{ConfigError, Problem};
 pub use secret_source::SecretSource;
 pub use sections::{
-    CertificateSection, EntraSection, File, GoogleSection, JumpCloudSection, NetworkSection,
-    RecordingSection, RunLimits, ScheduleSection, SecretsSection, ServiceAccountSection, StoreSection,
-    TenantSection,
+    CertificateSection, Day, EntraSection, File, GoogleSection, JumpCloudSection, NetworkSection,
+    QuietSection, RecordingSection, RunLimits, ScheduleSection, SecretsSection, ServiceAccountSection,
+    StoreSection, TenantSection,
 };
 pub use service::{OidcSection, ServiceSection, TlsSection};
 pub use telemetry::{DeadManSection, LogFormat, TelemetrySection};
@@ -36,7 +36,7 @@ pub use telemetry::{DeadManSection, LogFormat, TelemetrySection};
 pub use crate::store::ConnectionId;
 
 use crate::recording::Recordings;
-use crate::schedule::Schedule;
+use crate::schedule::Timetable;
 
 /// The longest configuration that is read, in bytes.
 pub const LONGEST: usize = 1 << 20;
@@ -122,7 +122,7 @@ pub struct Connection {
     /// The directory.
     pub target: Target,
     /// When runs begin; none: only when asked for.
-    pub schedule: Option<Schedule>,
+    pub schedule: Option<Timetable>,
 }
 
 /// A directory that groups go to.

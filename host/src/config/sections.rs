@@ -13,6 +13,7 @@ use super::plugins::PluginsSection;
 use super::secret_source::SecretSource;
 use super::service::ServiceSection;
 use super::telemetry::TelemetrySection;
+use crate::schedule::{Missed, QuietFor};
 
 /// Configuration of Groupcast.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -177,6 +178,13 @@ pub struct RunLimits {
     /// All parts of one plan, in MiB.
     #[schemars(range(min = 1, max = 65_536))]
     pub plan_mib: u32,
+    /// How many runs are at work at once in a service, of all tenants; by itself, as many as processors and memory are
+    /// good for. A quarter of them is kept for runs that do not take long.
+    #[schemars(range(min = 1, max = 256))]
+    pub runs_at_once: Option<u32>,
+    /// How many of them may be of one tenant.
+    #[schemars(range(min = 1, max = 256))]
+    pub runs_per_tenant: u32,
 }
 
 impl Default for RunLimits {
@@ -192,6 +200,8 @@ impl Default for RunLimits {
             log_kib: 1_024,
             response_mib: 32,
             plan_mib: 1_024,
+            runs_at_once: None,
+            runs_per_tenant: 2,
         }
     }
 }
@@ -271,6 +281,79 @@ pub struct ScheduleSection {
     /// Whether runs begin by themselves at all.
     #[serde(default = "yes")]
     pub enabled: bool,
+    /// Hours in which nothing begins by itself; what somebody asks for does.
+    #[serde(default)]
+    pub quiet: Vec<QuietSection>,
+    /// What is quiet then: `runs`, or only `writes`: runs begin, but do no more than plan.
+    #[serde(default)]
+    pub quiet_for: QuietFor,
+    /// What becomes of runs that were missed, since no host was there or it was quiet: `once` makes up for all of them
+    /// with one run, `skip` waits for the next.
+    #[serde(default)]
+    pub missed: Missed,
+    /// Between these runs, look whether anything changed, each so many seconds: an event in JumpCloud is exported then
+    /// without waiting for the next run. Each look costs JumpCloud a request.
+    #[schemars(range(min = 10, max = 3_600))]
+    pub watch_seconds: Option<u32>,
+    /// After how many runs in a row that failed it no longer runs by itself, until somebody releases it; 0 is never. The
+    /// pauses between them grow from a minute to six hours. What no repetition mends, such as a refused credential, is
+    /// put aside at once.
+    #[serde(default = "quarantine_after")]
+    #[schemars(range(min = 0, max = 1_000))]
+    pub quarantine_after: u32,
+}
+
+/// Hours of the day.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct QuietSection {
+    /// When they begin, such as `08:00`.
+    pub from: String,
+    /// When they end; at or before `from`: on the next day.
+    pub until: String,
+    /// Days of the week on which they begin; none is every day.
+    #[serde(default)]
+    pub days: Vec<Day>,
+    /// On whose clock; by itself on that of the schedule.
+    pub timezone: Option<String>,
+}
+
+/// A day of the week.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Day {
+    /// Monday.
+    Mon,
+    /// Tuesday.
+    Tue,
+    /// Wednesday.
+    Wed,
+    /// Thursday.
+    Thu,
+    /// Friday.
+    Fri,
+    /// Saturday.
+    Sat,
+    /// Sunday.
+    Sun,
+}
+
+impl From<Day> for chrono::Weekday {
+    fn from(day: Day) -> Self {
+        match day {
+            Day::Mon => Self::Mon,
+            Day::Tue => Self::Tue,
+            Day::Wed => Self::Wed,
+            Day::Thu => Self::Thu,
+            Day::Fri => Self::Fri,
+            Day::Sat => Self::Sat,
+            Day::Sun => Self::Sun,
+        }
+    }
+}
+
+fn quarantine_after() -> u32 {
+    crate::schedule::QUARANTINE_AFTER
 }
 
 fn verify_every_minutes() -> u32 {

@@ -139,11 +139,12 @@ fn several_tenants_and_several_directories() {
         .map(|connection| connection.id.to_string())
         .collect();
     assert_eq!(ids, ["acme/east", "acme/west", "beta/google"]);
-    assert!(
-        config
-            .connections()
-            .all(|connection| connection.schedule.is_none())
-    );
+    assert!(config.connections().all(|connection| {
+        connection
+            .schedule
+            .as_ref()
+            .is_none_or(|timetable| !timetable.enabled)
+    }));
     assert_eq!(config.tenants[1].jumpcloud.base_url, "http://127.0.0.1:8080");
 }
 

@@ -23,7 +23,7 @@ use super::policy::{Policy, PolicyRefusal};
 use super::quota;
 use super::recorder::{Recorder, Refused, Sent, Totals};
 use super::redact::Secrets;
-use crate::credentials::{Attached, CredentialError, CredentialSource};
+use crate::credentials::{Attached, CredentialError, CredentialErrorKind, CredentialSource};
 use crate::telemetry::traces;
 
 /// A cap that the run reached.
@@ -106,6 +106,18 @@ impl From<NetworkError> for GateError {
 }
 
 impl GateError {
+    /// Whether the same may pass at another time, with nothing mended.
+    fn is_passing(&self) -> bool {
+        match self {
+            Self::Credential(error) => matches!(
+                error.kind,
+                CredentialErrorKind::Unreachable | CredentialErrorKind::ClockSkew
+            ),
+            Self::Permit(PermitRefusal::ManagedUnknown(_)) | Self::Cap(_) | Self::Network(_) => true,
+            _ => false,
+        }
+    }
+
     /// What kind of failure it is.
     pub fn kind(&self) -> GateErrorKind {
         match self {
@@ -216,6 +228,7 @@ impl Gate {
                 method,
                 url: url.chars().take(2_048).collect(),
                 reason: error.to_string(),
+                passing: error.is_passing(),
             });
         }
         result

@@ -54,6 +54,9 @@ pub struct Refused {
     pub url: String,
     /// Why, and what to do.
     pub reason: String,
+    /// Whether the same may pass at another time, with nothing mended: whoever gives the credential could not be
+    /// reached.
+    pub passing: bool,
 }
 
 /// Is told of each request. Must not block.

@@ -1,9 +1,11 @@
 //! Whom to trust: the system's roots, and the configuration's own.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, OtherError, RootCertStore, SignatureScheme,
@@ -25,11 +27,63 @@ pub enum TlsError {
     Setup(String),
 }
 
-/// TLS as client, for every connection of a tenant.
+/// How long what was read of certificates is good: the system's change with its updates.
+const GOOD_FOR: Duration = Duration::from_secs(3_600);
+/// Sessions that a tenant remembers to resume; it speaks to five places or so.
+const SESSIONS: usize = 8;
+
+/// Who is trusted: the same for all tenants of a configuration, and large.
+#[derive(Clone)]
+struct Trusted {
+    provider: Arc<CryptoProvider>,
+    /// None where nobody is.
+    judge: Option<Arc<Naming>>,
+}
+
+/// What was read, by the configuration's certificates, and when.
+static READ: Mutex<BTreeMap<Option<Vec<u8>>, (Instant, Trusted)>> = Mutex::new(BTreeMap::new());
+
+/// TLS as client, for every connection of a tenant. Tenants share who is trusted, and nothing else: each resumes sessions
+/// of its own alone.
 ///
 /// # Errors
 /// If the configured certificates cannot be read.
 pub fn client(ca_pem: Option<&[u8]>) -> Result<ClientConfig, TlsError> {
+    let Trusted { provider, judge } = trusted(ca_pem)?;
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| TlsError::Setup(error.to_string()))?;
+    let mut config = match judge {
+        Some(judge) => builder
+            .dangerous()
+            .with_custom_certificate_verifier(judge)
+            .with_no_client_auth(),
+        None => builder
+            .with_root_certificates(RootCertStore::empty())
+            .with_no_client_auth(),
+    };
+    config.resumption = Resumption::in_memory_sessions(SESSIONS);
+    Ok(config)
+}
+
+fn trusted(ca_pem: Option<&[u8]>) -> Result<Trusted, TlsError> {
+    let key = ca_pem.map(<[u8]>::to_vec);
+    let known = |read: &BTreeMap<_, (Instant, Trusted)>| {
+        read.get(&key)
+            .filter(|(at, _)| at.elapsed() < GOOD_FOR)
+            .map(|(_, trusted)| trusted.clone())
+    };
+    if let Some(trusted) = known(&READ.lock().unwrap_or_else(PoisonError::into_inner)) {
+        return Ok(trusted);
+    }
+    let trusted = read(ca_pem)?;
+    let mut read = READ.lock().unwrap_or_else(PoisonError::into_inner);
+    read.retain(|_, (at, _)| at.elapsed() < GOOD_FOR);
+    read.insert(key, (Instant::now(), trusted.clone()));
+    Ok(trusted)
+}
+
+fn read(ca_pem: Option<&[u8]>) -> Result<Trusted, TlsError> {
     let mut roots = RootCertStore::empty();
     let system = rustls_native_certs::load_native_certs();
     for error in &system.errors {
@@ -50,21 +104,13 @@ pub fn client(ca_pem: Option<&[u8]>) -> Result<ClientConfig, TlsError> {
         }
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let setup = |error: &dyn std::fmt::Display| TlsError::Setup(error.to_string());
-    let naming = if roots.is_empty() {
+    let judge = if roots.is_empty() {
         None
     } else {
-        Some(Naming::new(roots.clone(), &provider).map_err(|error| setup(&error))?)
+        let judge = Naming::new(roots, &provider).map_err(|error| TlsError::Setup(error.to_string()))?;
+        Some(Arc::new(judge))
     };
-    let mut config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| setup(&error))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    if let Some(naming) = naming {
-        config.dangerous().set_certificate_verifier(Arc::new(naming));
-    }
-    Ok(config)
+    Ok(Trusted { provider, judge })
 }
 
 /// The library's own judge of certificates, which it asks and whose word stands. Only where it knows no authority behind

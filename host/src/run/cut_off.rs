@@ -2,7 +2,7 @@
 //! by then, and how to go on. What may not enter: what a run does.
 
 use super::ConnectionName;
-use super::outcome::{OperationOutcome, RunFailure, RunFailureKind};
+use super::outcome::{OperationOutcome, Repetition, RunFailure, RunFailureKind};
 use crate::egress::permit::PermitRefusal;
 
 /// What cut an apply off.
@@ -34,9 +34,12 @@ pub(super) fn told(
             RunFailure::refused(format!("{connection}: {}", PermitRefusal::NotManaged))
         }
         // Nobody refused anything: it was on its way and was stopped.
-        Some(CutOff::Stopped) => RunFailure::failed(format!(
-            "{connection}: the run was stopped before its next write, as asked; apply the same plan again to go on"
-        )),
+        Some(CutOff::Stopped) => RunFailure {
+            repetition: Repetition::NoMatter,
+            ..RunFailure::failed(format!(
+                "{connection}: the run was stopped before its next write, as asked; apply the same plan again to go on"
+            ))
+        },
     };
     if wrote {
         told.kind = RunFailureKind::Failed;

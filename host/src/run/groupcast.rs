@@ -14,7 +14,7 @@ use tracing::field::Empty;
 use super::host::{Access, RunHost};
 use super::job::JobRuns;
 use super::observer::{NoObserver, Observer, RunRef};
-use super::outcome::{PlanOutcome, RunFailure, StoredPlan, SyncOutcome};
+use super::outcome::{PlanOutcome, Repetition, RunFailure, StoredPlan, SyncOutcome};
 use super::recorder::RunRecorder;
 use super::setup::{Attempt, ConnectionSetup, SetupError};
 use super::slot::{ConnectionSource, Slots};
@@ -31,7 +31,7 @@ use crate::store::{
 };
 use crate::telemetry::traces;
 
-/// How many runs may be in flight at once in this process.
+/// How many runs may be in flight at once in this process beside those of a schedule: what people ask for directly.
 const RUNS_AT_ONCE: u32 = 32;
 
 /// How the façade is opened.
@@ -116,7 +116,7 @@ impl Groupcast {
             .first()
             .map(|setup| setup.limits.clone())
             .unwrap_or_default();
-        let (engine, plugin) = compiled(options.plugin, limits).await?;
+        let (engine, plugin) = compiled(options.plugin, limits, RUNS_AT_ONCE).await?;
         Ok(Self::with_plugin(setups, store, engine, plugin, options.observer))
     }
 
@@ -128,7 +128,12 @@ impl Groupcast {
         config: &Config,
         plugin: Option<PathBuf>,
     ) -> Result<(Arc<PluginEngine>, Arc<Plugin>), OpenError> {
-        Ok(compiled(plugin, super::setup::run_limits(config)).await?)
+        Ok({
+            let places = super::jobs::engine_limits(config).places;
+            let scheduled = u32::try_from(places.all + places.kept_for_short).unwrap_or(u32::MAX);
+            let runs = RUNS_AT_ONCE.saturating_add(scheduled);
+            compiled(plugin, super::setup::run_limits(config), runs).await?
+        })
     }
 
     /// The same over a component that is compiled already: compiling it is the longest part of opening.
@@ -360,13 +365,16 @@ impl Groupcast {
         match (error, refusal) {
             (RunError::Failed(failure), Some(refusal)) if failure.kind == FailureKind::Denied => {
                 let mut told = RunFailure::of_failure(failure);
-                told.message = refusal;
+                told.message = refusal.told;
+                if refusal.passing {
+                    told.repetition = Repetition::MayHelp { pause: None };
+                }
                 told
             }
             // The component makes something else of a refusal when writes were on their way; the reason must not be lost.
             (RunError::Failed(failure), Some(refusal)) => {
                 let mut told = RunFailure::of_failure(failure);
-                told.message = format!("{} (refused by this host: {refusal})", told.message);
+                told.message = format!("{} (refused by this host: {})", told.message, refusal.told);
                 told
             }
             (RunError::Failed(failure), None)
@@ -398,7 +406,7 @@ impl Groupcast {
         otel.name = "run plan", kind = "plan", tenant = connection.tenant, connection = connection.name,
         run = Empty, result = Empty, otel.status_code = Empty
     ))]
-    async fn plan_reading(
+    pub(super) async fn plan_reading(
         &self,
         connection: &ConnectionName,
         read: Extent,
@@ -584,9 +592,10 @@ impl Groupcast {
 async fn compiled(
     plugin: Option<PathBuf>,
     limits: RunLimits,
+    runs: u32,
 ) -> Result<(Arc<PluginEngine>, Arc<Plugin>), PluginError> {
     tokio::task::spawn_blocking(move || {
-        let engine = PluginEngine::new(RUNS_AT_ONCE, &limits)?;
+        let engine = PluginEngine::new(runs, &limits)?;
         let plugin = match plugin {
             Some(path) => Plugin::from_file(&engine, &path)?,
             None => Plugin::embedded(&engine)?,

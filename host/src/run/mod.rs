@@ -11,6 +11,7 @@ mod cut_off;
 mod groupcast;
 mod host;
 mod job;
+mod jobs;
 mod lease;
 mod observer;
 mod outcome;
@@ -25,11 +26,12 @@ mod why;
 
 pub use catalogue::{Catalogue, CatalogueGroup};
 pub use groupcast::{Groupcast, OpenError, OpenOptions, UnknownConnection};
+pub use jobs::{JobRunner, engine_limits};
 pub use lease::LeaseTimes;
 pub use observer::{NoObserver, Observer, RunRef};
 pub use outcome::{
-    ApplyOutcome, CheckReport, OperationOutcome, PlanOutcome, RunFailure, RunFailureKind, Selection,
-    StoredPlan, SyncOutcome,
+    ApplyOutcome, CheckReport, OperationOutcome, PlanOutcome, Repetition, RunFailure, RunFailureKind,
+    Selection, StoredPlan, SyncOutcome,
 };
 pub use recorder::{RequestCounts, VendorCounts};
 pub use setup::{Attempt, ConnectionSetup, SetupError, attempts, connections};

@@ -1,6 +1,7 @@
 //! What the verbs answer.
 
 use std::fmt;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use groupcast_guest::engine::{Finding, PlanSummary, Report};
@@ -148,11 +149,28 @@ pub enum RunFailureKind {
     Failed,
 }
 
+/// Whether doing the same again may help.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repetition {
+    /// Nothing is wrong that a repetition could mend or not: it was stopped, another run has the directory, or what was
+    /// asked for does not fit.
+    NoMatter,
+    /// It may pass by itself.
+    MayHelp {
+        /// How long the vendor asked to be left alone.
+        pause: Option<Duration>,
+    },
+    /// Somebody has to mend something first: a credential, a scope, settings, rules.
+    NeedsMending,
+}
+
 /// Why a verb did not do its work: what happened, to what, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct RunFailure {
     /// Refused or failed.
     pub kind: RunFailureKind,
+    /// Whether doing the same again may help.
+    pub repetition: Repetition,
     /// For a person.
     pub message: String,
     /// The vendor's answer, where one is behind it.
@@ -181,6 +199,7 @@ impl RunFailure {
     pub fn refused(message: impl Into<String>) -> Self {
         Self {
             kind: RunFailureKind::Refused,
+            repetition: Repetition::NoMatter,
             message: message.into(),
             vendor: None,
         }
@@ -190,6 +209,7 @@ impl RunFailure {
     pub fn failed(message: impl Into<String>) -> Self {
         Self {
             kind: RunFailureKind::Failed,
+            repetition: Repetition::MayHelp { pause: None },
             message: message.into(),
             vendor: None,
         }
@@ -207,8 +227,21 @@ impl RunFailure {
                 RunFailureKind::Failed
             }
         };
+        let repetition = match failure.kind {
+            FailureKind::Unauthorized | FailureKind::Denied | FailureKind::Configuration => {
+                Repetition::NeedsMending
+            }
+            FailureKind::Cancelled => Repetition::NoMatter,
+            FailureKind::Throttled(seconds) => Repetition::MayHelp {
+                pause: seconds.map(Duration::from_secs),
+            },
+            FailureKind::Transient | FailureKind::Vendor | FailureKind::Host => {
+                Repetition::MayHelp { pause: None }
+            }
+        };
         Self {
             kind,
+            repetition,
             message: format!("{}: {}", failure.place, failure.message),
             vendor: failure.vendor,
         }

@@ -48,10 +48,19 @@ pub(super) struct RunRecorder {
     about: RunRef,
     observer: Arc<dyn Observer>,
     counts: Mutex<RequestCounts>,
-    refusal: Mutex<Option<String>>,
+    refusal: Mutex<Option<Refusal>>,
     /// Where no answer comes from at the moment, and why.
     silent: Mutex<BTreeMap<String, String>>,
     signs: Signs,
+}
+
+/// Why a run was refused a request.
+#[derive(Debug, Clone)]
+pub(super) struct Refusal {
+    /// For a person.
+    pub(super) told: String,
+    /// Whether it may pass at another time, with nothing mended.
+    pub(super) passing: bool,
 }
 
 /// Scheme, host and port of a URL.
@@ -81,7 +90,7 @@ impl RunRecorder {
     }
 
     /// The first refusal: the component only learns *that* it was refused, a person learns why.
-    pub(super) fn refusal(&self) -> Option<String> {
+    pub(super) fn refusal(&self) -> Option<Refusal> {
         self.refusal
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -149,7 +158,10 @@ impl Recorder for RunRecorder {
         self.refusal
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .get_or_insert_with(|| format!("{} {}: {}", refused.method, refused.url, refused.reason));
+            .get_or_insert_with(|| Refusal {
+                told: format!("{} {}: {}", refused.method, refused.url, refused.reason),
+                passing: refused.passing,
+            });
         self.observer.refused(&self.about, refused);
     }
 }

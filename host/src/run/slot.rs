@@ -7,9 +7,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 use async_trait::async_trait;
 
 use super::ConnectionName;
-use super::RunFailure;
 use super::groupcast::Groupcast;
 use super::setup::{self, ConnectionSetup, SetupError};
+use super::{Repetition, RunFailure};
 use crate::config::Config;
 
 /// A connection that is ready, or why it is not.
@@ -63,9 +63,10 @@ impl Slots {
     pub(super) fn setup(&self, id: &ConnectionName) -> Result<Arc<ConnectionSetup>, RunFailure> {
         match self.read(|slots| slots.get(id).cloned()) {
             Some(Slot::Ready(setup)) => Ok(setup),
-            Some(Slot::NotYet(why)) => Err(RunFailure::refused(format!(
-                "{why}; nothing was done, and the next run looks again"
-            ))),
+            Some(Slot::NotYet(why)) => Err(RunFailure {
+                repetition: Repetition::MayHelp { pause: None },
+                ..RunFailure::refused(format!("{why}; nothing was done, and the next run looks again"))
+            }),
             None => Err(RunFailure::refused(format!(
                 "there is no connection {id} in the configuration"
             ))),

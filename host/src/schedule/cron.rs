@@ -65,10 +65,7 @@ impl Schedule {
             pattern: pattern.to_owned(),
             why: error.to_string(),
         })?;
-        let zone = zone.parse::<Tz>().map_err(|_| ScheduleError::Zone {
-            given: zone.to_owned(),
-            nearest: nearest_zone(zone),
-        })?;
+        let zone = Self::zone(zone)?;
         let schedule = Self { cron, zone, jitter };
         let mut last = reference();
         let mut first = true;
@@ -84,13 +81,23 @@ impl Schedule {
         Ok(schedule)
     }
 
-    /// The next beginning after a moment, jitter included. The same seed gives the same jitter for the same
-    /// occurrence, whichever machine asks.
-    pub fn next_after(&self, after: DateTime<Utc>, seed: u64) -> Option<DateTime<Utc>> {
-        let occurrence = self.occurrence_after(after)?;
+    /// A time zone of the IANA database.
+    ///
+    /// # Errors
+    /// There is none of this name.
+    pub fn zone(name: &str) -> Result<Tz, ScheduleError> {
+        name.parse::<Tz>().map_err(|_| ScheduleError::Zone {
+            given: name.to_owned(),
+            nearest: nearest_zone(name),
+        })
+    }
+
+    /// By how much the beginning of an occurrence is late. The same seed gives the same for the same occurrence, whichever
+    /// machine asks.
+    pub(super) fn late(&self, occurrence: DateTime<Utc>, seed: u64) -> TimeDelta {
         let span = self.jitter.as_secs();
         if span == 0 {
-            return Some(occurrence);
+            return TimeDelta::zero();
         }
         let digest = Sha256::new()
             .chain_update(seed.to_le_bytes())
@@ -100,16 +107,32 @@ impl Schedule {
             .iter()
             .take(8)
             .fold(0u64, |number, byte| number << 8 | u64::from(*byte));
-        let late = i64::try_from(number % (span + 1)).unwrap_or(0);
-        occurrence.checked_add_signed(TimeDelta::seconds(late))
+        TimeDelta::seconds(i64::try_from(number % (span + 1)).unwrap_or(0))
     }
 
-    fn occurrence_after(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    /// The next beginning after a moment, jitter included. The same seed gives the same jitter for the same
+    /// occurrence, whichever machine asks.
+    pub fn next_after(&self, after: DateTime<Utc>, seed: u64) -> Option<DateTime<Utc>> {
+        let occurrence = self.occurrence_after(after)?;
+        Some(occurrence + self.late(occurrence, seed))
+    }
+
+    /// The next occurrence after a moment, without jitter.
+    pub(super) fn occurrence_after(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let local = self.zone.from_utc_datetime(&after.naive_utc());
         self.cron
             .find_next_occurrence(&local, false)
             .ok()
             .map(|next| next.with_timezone(&Utc))
+    }
+
+    /// The last occurrence at or before a moment, without jitter.
+    pub(super) fn occurrence_until(&self, until: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let local = self.zone.from_utc_datetime(&until.naive_utc());
+        self.cron
+            .find_previous_occurrence(&local, true)
+            .ok()
+            .map(|last| last.with_timezone(&Utc))
     }
 }
 
@@ -144,7 +167,7 @@ mod tests {
         let mut at: DateTime<Utc> = after.parse().unwrap();
         (0..count)
             .map(|_| {
-                at = schedule.next_after(at, 0).unwrap();
+                at = schedule.occurrence_after(at).unwrap();
                 at.format("%Y-%m-%dT%H:%M:%SZ").to_string()
             })
             .collect()
@@ -215,6 +238,30 @@ mod tests {
     }
 
     #[test]
+    fn the_last_occurrence_and_the_next_one_agree_through_both_changes() {
+        for (pattern, day) in [
+            ("30 2 * * *", "2026-03-28T00:00:00Z"),
+            ("30 2 * * *", "2026-10-24T00:00:00Z"),
+            ("*/15 * * * *", "2026-03-29T00:00:00Z"),
+            ("*/15 * * * *", "2026-10-25T00:00:00Z"),
+        ] {
+            let schedule = schedule(pattern, "Europe/Paris");
+            let mut at: DateTime<Utc> = day.parse().unwrap();
+            for _ in 0..3 {
+                let next = schedule.occurrence_after(at).unwrap();
+                let between = next - TimeDelta::seconds(1);
+                let last = schedule.occurrence_until(between).unwrap();
+                assert!(
+                    last <= at || schedule.occurrence_after(last) == Some(next),
+                    "{pattern}: {last}, {next}"
+                );
+                assert_eq!(schedule.occurrence_until(next), Some(next), "{pattern} at {next}");
+                at = next;
+            }
+        }
+    }
+
+    #[test]
     fn what_never_comes_is_refused() {
         for never in ["0 0 30 2 *", "0 0 31 4,6,9,11 *"] {
             assert_eq!(
@@ -264,11 +311,12 @@ mod tests {
         let spread = Schedule::parse("0 * * * *", "UTC", Duration::from_secs(300)).unwrap();
         let after: DateTime<Utc> = "2026-03-01T10:07:00Z".parse().unwrap();
         let plain: DateTime<Utc> = "2026-03-01T11:00:00Z".parse().unwrap();
+        assert_eq!(spread.occurrence_after(after), Some(plain));
         let late: Vec<i64> = (0..200)
-            .map(|seed| (spread.next_after(after, seed).unwrap() - plain).num_seconds())
+            .map(|seed| spread.late(plain, seed).num_seconds())
             .collect();
         assert!(late.iter().all(|late| (0..=300).contains(late)));
         assert!(late.iter().max() > Some(&200) && late.iter().min() < Some(&100));
-        assert_eq!(spread.next_after(after, 7), spread.next_after(after, 7));
+        assert_eq!(spread.late(plain, 7), spread.late(plain, 7));
     }
 }

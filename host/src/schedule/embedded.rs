@@ -1,21 +1,27 @@
-//! The engine in this process: tokio tasks, and the store for the history.
+//! The engine in this process: tokio tasks, and the store for everything that must outlive it.
 
-use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
-use tokio::sync::{Notify, Semaphore};
+use chrono::{DateTime, TimeDelta, Utc};
+use rand::Rng as _;
+use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{Engine, EngineError, Runner, Schedule, Served, Status, Trigger, TriggerAnswer};
-use crate::store::{ConnectionId, RunEnd, RunQuery, RunRecord, RunResult, RunStore};
+use super::fair::Places;
+use super::judge;
+use super::kept::{Kept, ScheduleStore};
+use super::table::{Entered, LONG, Table};
+use super::timetable::{Beginning, QUARANTINE_AFTER, Timetable};
+use super::{Engine, EngineError, JobEnd, JobWatcher, Load, Runner, Served, Status, TriggerAnswer, Trouble};
+use crate::store::service::{JobRecord, JobState, NewAuditEntry, Pause, RunState, Trigger, Work};
+use crate::store::{ConnectionId, RunEnd, RunResult, Store};
 
 /// The longest that the engine sleeps without looking at the clock: a machine that slept, or whose clock
-/// was set, notices within this.
+/// was set, notices within this. So does it what other processes changed in the store.
 const LOOK_AT_THE_CLOCK: Duration = Duration::from_secs(60);
 
 /// Tells the time and waits. Injected, so that tests of a year take a second.
@@ -45,87 +51,105 @@ impl Time for SystemTime {
 /// How much the engine does at once.
 #[derive(Debug, Clone, Copy)]
 pub struct EngineLimits {
-    /// Runs of one tenant at the same time; others of it wait, and nobody else's do.
-    pub runs_per_tenant: usize,
+    /// Runs at the same time, of all tenants and of one.
+    pub places: Places,
     /// How long a stop waits for the runs under way.
     pub stop_deadline: Duration,
 }
 
-impl Default for EngineLimits {
-    fn default() -> Self {
+impl EngineLimits {
+    /// So many runs of all tenants at once, and so many of one. A quarter of the places, at least one where there are
+    /// several, is kept for runs that do not take long.
+    pub fn of(runs_at_once: usize, per_tenant: usize) -> Self {
         Self {
-            runs_per_tenant: 2,
+            places: Places {
+                all: runs_at_once,
+                kept_for_short: runs_at_once.div_ceil(4).min(runs_at_once.saturating_sub(1)),
+                per_tenant,
+            },
             stop_deadline: Duration::from_secs(30),
         }
+    }
+
+    /// How many runs a machine does at once, where nothing is said: most of a run is waiting for vendors, so four for
+    /// each processor; but no more than half of the memory holds if all of them take what one may (`each`, bytes).
+    pub fn runs_at_once(each: usize) -> usize {
+        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let by_memory = memory().map_or(usize::MAX, |memory| memory / 2 / each.max(1));
+        (4 * processors).min(by_memory).clamp(2, 256)
+    }
+}
+
+/// The machine's memory in bytes, as far as Linux says it; a container's limit is its own.
+fn memory() -> Option<usize> {
+    let limit = std::fs::read_to_string("/sys/fs/cgroup/memory.max").ok();
+    if let Some(limit) = limit.and_then(|text| text.trim().parse().ok()) {
+        return Some(limit);
+    }
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find(|line| line.starts_with("MemTotal:"))?;
+    let kib: usize = line.split_whitespace().nth(1)?.parse().ok()?;
+    kib.checked_mul(1_024)
+}
+
+impl Default for EngineLimits {
+    fn default() -> Self {
+        Self::of(8, 2)
     }
 }
 
 /// An engine in this process.
 pub struct EmbeddedEngine<R> {
-    inner: Arc<Inner<R>>,
+    pub(super) inner: Arc<Inner<R>>,
 }
 
-struct Inner<R> {
+pub(super) struct Inner<R> {
     runner: Arc<R>,
-    runs: Arc<dyn RunStore>,
-    time: Arc<dyn Time>,
+    pub(super) kept: Arc<dyn ScheduleStore>,
+    pub(super) time: Arc<dyn Time>,
     limits: EngineLimits,
-    /// Of all jitter.
-    seed: u64,
+    watcher: Option<Arc<dyn JobWatcher>>,
+    /// Names this process among all on the store.
+    pub(super) host: String,
     table: Mutex<Table>,
-    /// A schedule changed, so the next beginning may be an earlier one.
+    /// Something is due earlier than thought.
     changed: Notify,
     tasks: TaskTracker,
 }
 
-#[derive(Default)]
-struct Table {
-    stopping: bool,
-    slots: BTreeMap<ConnectionId, Slot>,
-    tenants: HashMap<String, Arc<Semaphore>>,
-    /// Counts runs, so that the end of one is never taken for the end of another of the same connection.
-    last_run: u64,
-}
-
-#[derive(Default)]
-struct Slot {
-    schedule: Option<Schedule>,
-    next: Option<DateTime<Utc>>,
-    running: Option<Running>,
-    last: Option<RunEnd>,
-    /// The configuration no longer names it; it goes when its run has ended.
-    removed: bool,
-}
-
-struct Running {
-    number: u64,
-    since: DateTime<Utc>,
-    trigger: Trigger,
-    cancel: CancellationToken,
-    task: Option<AbortHandle>,
-}
-
 impl<R: Runner> EmbeddedEngine<R> {
-    /// An engine that knows no connection yet. `seed` is of all jitter: machines that share it agree.
-    pub fn new(runner: Arc<R>, runs: Arc<dyn RunStore>, limits: EngineLimits, seed: u64) -> Self {
-        Self::with_time(runner, runs, limits, seed, Arc::new(SystemTime))
+    /// An engine that knows no connection yet.
+    pub fn new(
+        runner: Arc<R>,
+        store: Arc<dyn Store>,
+        limits: EngineLimits,
+        watcher: Option<Arc<dyn JobWatcher>>,
+    ) -> Self {
+        Self::with_time(
+            runner,
+            Arc::new(Kept(store)),
+            limits,
+            watcher,
+            Arc::new(SystemTime),
+        )
     }
 
     /// The same with a time of the caller's.
     pub fn with_time(
         runner: Arc<R>,
-        runs: Arc<dyn RunStore>,
+        kept: Arc<dyn ScheduleStore>,
         limits: EngineLimits,
-        seed: u64,
+        watcher: Option<Arc<dyn JobWatcher>>,
         time: Arc<dyn Time>,
     ) -> Self {
         let inner = Inner {
             runner,
-            runs,
+            kept,
             time,
             limits,
-            seed,
-            table: Mutex::default(),
+            watcher,
+            host: format!("{}-{:08x}", std::process::id(), rand::rng().random::<u32>()),
+            table: Mutex::new(Table::new(limits.places)),
             changed: Notify::new(),
             tasks: TaskTracker::new(),
         };
@@ -135,160 +159,305 @@ impl<R: Runner> EmbeddedEngine<R> {
     }
 }
 
+/// Each connection has its own jitter, so that the many of one tenant spread too; all hosts agree on it.
+pub(super) fn seed(connection: &ConnectionId) -> u64 {
+    connection.to_string().bytes().fold(0, |seed: u64, byte| {
+        (seed.rotate_left(5) ^ u64::from(byte)).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+    })
+}
+
 impl<R: Runner> Inner<R> {
     /// No code that can panic runs under the lock, so a poisoned one holds nothing half done.
-    fn table(&self) -> MutexGuard<'_, Table> {
+    pub(super) fn table(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Each connection has its own jitter, so that the many of one tenant spread too.
-    fn next(&self, connection: &ConnectionId, schedule: Option<&Schedule>) -> Option<DateTime<Utc>> {
-        let mut seed = self.seed;
-        for byte in connection.to_string().bytes() {
-            seed = seed.rotate_left(5) ^ u64::from(byte);
-            seed = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        }
-        schedule.and_then(|schedule| schedule.next_after(self.time.now(), seed))
-    }
-
-    fn begin(
-        self: &Arc<Self>,
-        connection: &ConnectionId,
-        trigger: Trigger,
-    ) -> Result<TriggerAnswer, EngineError> {
-        let mut table = self.table();
-        if table.stopping {
-            return Err(EngineError::Stopping);
-        }
-        table.last_run += 1;
-        let number = table.last_run;
-        let slot = table.slots.get_mut(connection).filter(|slot| !slot.removed);
-        let Some(slot) = slot else {
-            return Err(EngineError::NoConnection(connection.clone()));
-        };
-        if slot.running.is_some() {
-            return Ok(TriggerAnswer::AlreadyRunning);
-        }
-        let cancel = CancellationToken::new();
-        slot.running = Some(Running {
-            number,
-            since: self.time.now(),
-            trigger,
-            cancel: cancel.clone(),
-            task: None,
-        });
-        let turn = Arc::clone(
-            table
-                .tenants
-                .entry(connection.tenant.clone())
-                .or_insert_with(|| Arc::new(Semaphore::new(self.limits.runs_per_tenant.max(1)))),
-        );
-        let (inner, id) = (Arc::clone(self), connection.clone());
-        let task = self.tasks.spawn(async move {
-            let end = inner.attend(&id, trigger, cancel, turn).await;
-            inner.ended(&id, number, end);
-        });
-        // Still under the lock, so the task cannot have ended in the table before it is entered there.
-        if let Some(running) = table
-            .slots
-            .get_mut(connection)
-            .and_then(|slot| slot.running.as_mut())
-        {
-            running.task = Some(task.abort_handle());
-        }
-        Ok(TriggerAnswer::Begun)
-    }
-
-    async fn attend(
-        &self,
-        connection: &ConnectionId,
-        trigger: Trigger,
-        cancel: CancellationToken,
-        turn: Arc<Semaphore>,
-    ) -> RunEnd {
-        let cancelled = || RunEnd::new(RunResult::Refused, "the run was cancelled before its turn came");
-        let permit = tokio::select! {
-            biased;
-            () = cancel.cancelled() => return cancelled(),
-            permit = turn.acquire_owned() => permit,
-        };
-        let Ok(_permit) = permit else { return cancelled() };
-        let (runner, id) = (Arc::clone(&self.runner), connection.clone());
-        // A task of its own: its panic is this run's end and nobody else's.
-        let run = tokio::spawn(async move { runner.run(&id, trigger, cancel).await });
-        let _guard = AbortOnDrop(run.abort_handle());
-        match run.await {
-            Ok(end) => end,
-            Err(error) if error.is_panic() => {
-                tracing::error!(%connection, "a run stopped on a defect of groupcast");
-                RunEnd::new(
-                    RunResult::Failed,
-                    "the run stopped on a defect of groupcast; other runs go on. Please report it, with the log",
-                )
-            }
-            Err(_) => RunEnd::new(
-                RunResult::Failed,
-                "the run was dropped at the end of the stop's deadline",
-            ),
+    fn tell(&self, job: &JobRecord) {
+        if let Some(watcher) = &self.watcher {
+            watcher.job(job);
         }
     }
 
-    fn ended(&self, connection: &ConnectionId, number: u64, end: RunEnd) {
-        let mut table = self.table();
-        let Some(slot) = table.slots.get_mut(connection) else {
-            return;
-        };
-        if slot
-            .running
-            .as_ref()
-            .is_none_or(|running| running.number != number)
-        {
-            return;
+    /// Writes down what became of a job. A store that fails then must not hide what happened.
+    pub(super) async fn note(&self, job: &JobRecord) {
+        if let Err(error) = self.kept.put_job(job).await {
+            tracing::warn!(job = job.id, connection = %job.connection, %error, "what became of a job could not be written down");
         }
-        slot.running = None;
-        slot.last = Some(end);
-        if slot.removed {
-            table.slots.remove(connection);
-        }
+        self.tell(job);
     }
 
-    /// Begins what is due and answers how long nothing else is.
-    fn begin_due(self: &Arc<Self>) -> Duration {
+    fn record(&self, connection: &ConnectionId, work: Work, trigger: Trigger) -> JobRecord {
         let now = self.time.now();
-        let due: Vec<ConnectionId> = {
-            let mut table = self.table();
-            let mut due = Vec::new();
-            for (id, slot) in &mut table.slots {
-                if slot.next.is_some_and(|next| next <= now) {
-                    slot.next = self.next(id, slot.schedule.as_ref());
-                    due.push(id.clone());
-                }
-            }
-            due
+        JobRecord {
+            id: format!(
+                "{}-{:08x}",
+                now.format("%Y%m%dT%H%M%S%3f"),
+                rand::rng().random::<u32>()
+            ),
+            connection: connection.clone(),
+            work,
+            trigger,
+            state: JobState::Queued,
+            queued_at: now,
+            began_at: None,
+            ended_at: None,
+            end: None,
+            runs: Vec::new(),
+            plan: None,
+            host: self.host.clone(),
+        }
+    }
+
+    /// A job that never began has ended.
+    async fn end_unbegun(&self, mut job: JobRecord, why: &str) {
+        job.state = JobState::Ended;
+        job.ended_at = Some(self.time.now());
+        job.end = Some(RunEnd::new(RunResult::Refused, why));
+        self.note(&job).await;
+    }
+
+    /// Enters a job, writes it down, and begins it if it is its turn.
+    pub(super) async fn begin(self: &Arc<Self>, record: JobRecord) -> Result<TriggerAnswer, EngineError> {
+        let job = record.id.clone();
+        let entered = self.table().enter(record.clone())?;
+        let (key, displaced) = match entered {
+            Entered::Busy(job) => return Ok(TriggerAnswer::AlreadyRunning { job }),
+            Entered::New(key, displaced) => (key, displaced),
         };
-        for id in due {
-            match self.begin(&id, Trigger::Schedule) {
-                Ok(TriggerAnswer::Begun) => {}
-                Ok(TriggerAnswer::AlreadyRunning) => {
-                    tracing::warn!(connection = %id, "its time came while its last run is still under way; skipped");
-                }
-                Err(error) => tracing::warn!(connection = %id, %error, "a scheduled run did not begin"),
+        if let Some(displaced) = displaced {
+            self.end_unbegun(
+                displaced,
+                "somebody asked for work before its turn came, which took its place",
+            )
+            .await;
+        }
+        if let Err(error) = self.kept.put_job(&record).await {
+            self.table().gone(key, None, None);
+            return Err(error.into());
+        }
+        self.tell(&record);
+        self.table().wait(key);
+        self.dispatch();
+        Ok(TriggerAnswer::Begun { job })
+    }
+
+    /// Begins every job whose turn it is.
+    fn dispatch(self: &Arc<Self>) {
+        let mut table = self.table();
+        while let Some((job, key, cancel)) = table.begin_next(self.time.now()) {
+            let inner = Arc::clone(self);
+            let task = self.tasks.spawn(async move {
+                inner.attend(job, key, cancel).await;
+            });
+            // Still under the lock, so the task cannot have ended in the table before it is entered there.
+            table.began(key, task.abort_handle());
+        }
+    }
+
+    async fn attend(self: &Arc<Self>, mut job: JobRecord, key: u64, cancel: CancellationToken) {
+        let begun = self.time.now();
+        self.note(&job).await;
+        let end = self.work(&job, key, cancel).await;
+        let now = self.time.now();
+        let took = (now - begun).to_std().unwrap_or_default();
+        job.runs.clone_from(&end.runs);
+        job.plan.clone_from(&end.plan);
+        job.host.clone_from(&self.host);
+        let stopped = self.table().stopping;
+        let unfinished = end.trouble.is_none() && end.end.result == RunResult::Refused
+            || end.end.result == RunResult::Failed;
+        if stopped && unfinished && matches!(job.work, Work::Sync { .. }) {
+            // The stop cut it off: whoever comes next takes it over.
+            job.state = JobState::Queued;
+            job.began_at = None;
+        } else {
+            job.state = JobState::Ended;
+            job.ended_at = Some(now);
+            job.end = Some(end.end.clone());
+        }
+        self.note(&job).await;
+        if !stopped {
+            self.remember(&job, &end).await;
+        }
+        self.table().gone(key, Some(end.end), Some(took));
+        self.dispatch();
+        self.plan_next(&job.connection).await;
+    }
+
+    async fn work(self: &Arc<Self>, job: &JobRecord, key: u64, cancel: CancellationToken) -> JobEnd {
+        let (runner, told) = (Arc::clone(&self.runner), job.clone());
+        // A task of its own: its panic is this job's end and nobody else's.
+        let mut run = tokio::spawn(async move { runner.run(&told, cancel).await });
+        let _guard = AbortOnDrop(run.abort_handle());
+        let ended = tokio::select! {
+            biased;
+            ended = &mut run => ended,
+            () = self.time.sleep(LONG) => {
+                self.table().fair.takes_long(key);
+                self.dispatch();
+                run.await
+            }
+        };
+        ended.unwrap_or_else(|error| {
+            let message = if error.is_panic() {
+                tracing::error!(connection = %job.connection, job = job.id, "a job stopped on a defect of groupcast");
+                "the job stopped on a defect of groupcast; others go on. Please report it, with the log"
+            } else {
+                "the job was dropped at the end of the stop's deadline"
+            };
+            JobEnd {
+                end: RunEnd::new(RunResult::Failed, message),
+                runs: Vec::new(),
+                plan: None,
+                trouble: Some(Trouble::Passing { pause: None }),
+            }
+        })
+    }
+
+    /// What the end means for the next.
+    async fn remember(&self, job: &JobRecord, end: &JobEnd) {
+        let id = &job.connection;
+        let quarantine_after = {
+            let table = self.table();
+            let timetable = table.slots.get(id).and_then(|slot| slot.timetable.as_ref());
+            timetable.map_or(QUARANTINE_AFTER, |timetable| timetable.quarantine_after)
+        };
+        let kept = async {
+            let before = self.kept.run_state(id).await?;
+            let after = judge::after(
+                before.clone(),
+                &job.work,
+                end,
+                self.time.now(),
+                quarantine_after,
+                seed(id),
+            );
+            if let (None, Some(quarantine)) = (&before.quarantine, &after.quarantine) {
+                tracing::error!(
+                    connection = %id, reason = quarantine.reason, way_out = quarantine.way_out,
+                    "put in quarantine: it no longer runs by itself"
+                );
+            }
+            if after != before {
+                self.kept.put_run_state(id, &after, None).await?;
+            }
+            Ok::<_, EngineError>(())
+        };
+        if let Err(error) = kept.await {
+            tracing::warn!(connection = %id, %error, "what a job's end means for the next could not be written down");
+        }
+    }
+
+    /// Sets what begins next by itself, of what the store remembers.
+    pub(super) async fn plan_next(&self, id: &ConnectionId) {
+        match self.kept.run_state(id).await {
+            Ok(state) => self.set_next(id, state),
+            Err(error) => {
+                tracing::warn!(connection = %id, %error, "what is remembered of it cannot be read; looked for again within a minute")
             }
         }
-        let next = self.table().slots.values().filter_map(|slot| slot.next).min();
+    }
+
+    fn set_next(&self, id: &ConnectionId, state: RunState) {
+        let now = self.time.now();
+        let mut table = self.table();
+        let Ok(slot) = table.slot(id) else { return };
+        slot.next = if state.paused.is_some() || state.quarantine.is_some() {
+            None
+        } else {
+            slot.timetable
+                .as_ref()
+                .and_then(|timetable| timetable.next(now, state.last_due, state.not_before, seed(id)))
+        };
+        slot.state = state;
+        drop(table);
+        self.changed.notify_one();
+    }
+
+    /// Begins what is due.
+    fn begin_due(self: &Arc<Self>) {
+        let due = self.table().take_due(self.time.now());
+        for (id, beginning) in due {
+            let inner = Arc::clone(self);
+            self.tasks.spawn(async move {
+                if let Err(error) = inner.begin_scheduled(&id, beginning).await {
+                    tracing::warn!(connection = %id, %error, "a scheduled run did not begin");
+                }
+                inner.plan_next(&id).await;
+            });
+        }
+    }
+
+    async fn begin_scheduled(
+        self: &Arc<Self>,
+        id: &ConnectionId,
+        beginning: Beginning,
+    ) -> Result<(), EngineError> {
+        let state = self.kept.run_state(id).await?;
+        if state.paused.is_some() || state.quarantine.is_some() {
+            return Ok(());
+        }
+        let now = self.time.now();
+        let (due, work) = {
+            let mut table = self.table();
+            let Some(timetable) = table.slot(id)?.timetable.as_ref() else {
+                return Ok(());
+            };
+            // One run stands for all that came due since.
+            let due = match timetable.schedule.occurrence_until(now) {
+                Some(latest) if beginning.scheduled => beginning.due.max(latest),
+                _ => beginning.due,
+            };
+            let work = if timetable.only_plans(now) {
+                Work::Plan
+            } else {
+                Work::Sync { full: false }
+            };
+            (due, work)
+        };
+        if state.last_due.is_some_and(|last| last >= due) || !self.kept.claim_due(id, due).await? {
+            return Ok(());
+        }
+        let trigger = if beginning.scheduled {
+            Trigger::Schedule
+        } else {
+            Trigger::Event
+        };
+        let scheduled = beginning.scheduled;
+        match self.begin(self.record(id, work, trigger)).await? {
+            TriggerAnswer::AlreadyRunning { job } if scheduled => {
+                tracing::warn!(connection = %id, job, "its time came while its last job is still under way; skipped");
+            }
+            TriggerAnswer::Begun { .. } | TriggerAnswer::AlreadyRunning { .. } => {}
+        }
+        Ok(())
+    }
+
+    /// How long nothing is due.
+    fn quiet(&self) -> Duration {
+        let next = self.table().next_at();
         next.and_then(|next| (next - self.time.now()).to_std().ok().or(Some(Duration::ZERO)))
             .unwrap_or(LOOK_AT_THE_CLOCK)
             .min(LOOK_AT_THE_CLOCK)
     }
 
-    async fn stop(&self) -> Served {
-        {
-            let mut table = self.table();
-            table.stopping = true;
-            for running in table.slots.values().filter_map(|slot| slot.running.as_ref()) {
-                running.cancel.cancel();
+    /// What other processes changed: pauses, releases, quarantines.
+    async fn look_at_the_store(&self) {
+        match self.kept.run_states().await {
+            Ok(states) => {
+                for (id, state) in states {
+                    let seen = self.table().slot(&id).is_ok_and(|slot| slot.state == state);
+                    if !seen {
+                        self.set_next(&id, state);
+                    }
+                }
             }
+            Err(error) => tracing::warn!(%error, "what is remembered of connections cannot be read"),
         }
+    }
+
+    async fn stop(&self) -> Served {
+        self.table().stop();
         self.tasks.close();
         tokio::select! {
             biased;
@@ -297,13 +466,29 @@ impl<R: Runner> Inner<R> {
         }
         let mut served = Served::default();
         for (id, slot) in &self.table().slots {
-            if let Some(task) = slot.running.as_ref().and_then(|running| running.task.as_ref()) {
+            if let Some(task) = slot.active.as_ref().and_then(|active| active.task.as_ref()) {
                 task.abort();
                 served.dropped.push(id.clone());
             }
         }
-        // Aborted tasks end at their next await; one that computes without end is left to the process's exit.
+        // Aborted tasks end at their next await; one that computes without end is left to the process's exit. Their
+        // jobs are written down as running: whoever comes next sees that this process is gone.
         served
+    }
+
+    /// Changes what is remembered, and what follows from it.
+    async fn change_state(
+        &self,
+        id: &ConnectionId,
+        audit: Option<&NewAuditEntry>,
+        change: impl FnOnce(&mut RunState),
+    ) -> Result<(), EngineError> {
+        self.table().slot(id)?;
+        let mut state = self.kept.run_state(id).await?;
+        change(&mut state);
+        self.kept.put_run_state(id, &state, audit).await?;
+        self.set_next(id, self.kept.run_state(id).await?);
+        Ok(())
     }
 }
 
@@ -315,90 +500,212 @@ impl Drop for AbortOnDrop {
     }
 }
 
+fn released(state: &mut RunState) {
+    state.failures = 0;
+    state.not_before = None;
+    state.quarantine = None;
+}
+
+/// Why nothing begins by itself, or later than the pattern says.
+fn why(timetable: Option<&Timetable>, state: &RunState, now: DateTime<Utc>) -> Option<String> {
+    let shown = |at: DateTime<Utc>| at.format("%Y-%m-%d %H:%M:%S UTC").to_string();
+    if let Some(quarantine) = &state.quarantine {
+        return Some(format!(
+            "in quarantine since {}: {}. To get out: {}",
+            shown(quarantine.at),
+            quarantine.reason.trim_end_matches('.'),
+            quarantine.way_out
+        ));
+    }
+    if let Some(pause) = &state.paused {
+        let reason = if pause.reason.is_empty() {
+            String::new()
+        } else {
+            format!(": {}", pause.reason)
+        };
+        return Some(format!(
+            "paused by {} since {}{reason}",
+            pause.by,
+            shown(pause.at)
+        ));
+    }
+    let Some(timetable) = timetable else {
+        return Some("it has no schedule, so runs begin only when asked for".to_owned());
+    };
+    if !timetable.enabled {
+        return Some("its schedule is switched off".to_owned());
+    }
+    if let Some(again) = state.not_before.filter(|again| *again > now) {
+        return Some(format!(
+            "{} in a row failed; it is tried again at {}",
+            if state.failures == 1 {
+                "the last run".to_owned()
+            } else {
+                format!("{} runs", state.failures)
+            },
+            shown(again)
+        ));
+    }
+    timetable.quiet_until(now).map(|until| {
+        let what = if timetable.only_plans(now) {
+            "runs only plan"
+        } else {
+            "nothing begins by itself"
+        };
+        format!("quiet hours: {what} until {}", shown(until))
+    })
+}
+
 #[async_trait]
 impl<R: Runner> Engine for EmbeddedEngine<R> {
     async fn put_schedule(
         &self,
         connection: &ConnectionId,
-        schedule: Option<Schedule>,
+        timetable: Option<Timetable>,
     ) -> Result<(), EngineError> {
-        let next = self.inner.next(connection, schedule.as_ref());
-        let mut table = self.inner.table();
-        let slot = table.slots.entry(connection.clone()).or_default();
-        slot.schedule = schedule;
-        slot.next = next;
-        slot.removed = false;
-        drop(table);
-        self.inner.changed.notify_one();
+        self.inner.table().put(connection, timetable);
+        let state = self.inner.kept.run_state(connection).await?;
+        self.inner.set_next(connection, state);
         Ok(())
+    }
+
+    async fn changed(&self, connection: &ConnectionId) -> Result<(), EngineError> {
+        let state = self.inner.kept.run_state(connection).await?;
+        if state.quarantine.is_none() && state.not_before.is_none() {
+            return Ok(());
+        }
+        tracing::info!(%connection, "what it depends on was changed, so it runs by itself again");
+        self.inner.change_state(connection, None, released).await
     }
 
     async fn remove(&self, connection: &ConnectionId) -> Result<(), EngineError> {
-        let mut table = self.inner.table();
-        let Some(slot) = table.slots.get_mut(connection) else {
-            return Err(EngineError::NoConnection(connection.clone()));
-        };
-        slot.schedule = None;
-        slot.next = None;
-        slot.removed = true;
-        match &slot.running {
-            Some(running) => running.cancel.cancel(),
-            None => {
-                table.slots.remove(connection);
+        let waiting = {
+            let mut table = self.inner.table();
+            let waiting = table.remove(connection)?;
+            if let Some((key, _)) = &waiting {
+                table.gone(*key, None, None);
             }
+            waiting
+        };
+        if let Some((_, job)) = waiting {
+            self.inner
+                .end_unbegun(job, "its connection was removed before its turn came")
+                .await;
         }
         Ok(())
     }
 
-    async fn trigger(&self, connection: &ConnectionId) -> Result<TriggerAnswer, EngineError> {
-        self.inner.begin(connection, Trigger::Request)
+    async fn trigger(
+        &self,
+        connection: &ConnectionId,
+        work: Work,
+        trigger: Trigger,
+    ) -> Result<TriggerAnswer, EngineError> {
+        self.inner
+            .begin(self.inner.record(connection, work, trigger))
+            .await
     }
 
-    async fn cancel(&self, connection: &ConnectionId) -> Result<bool, EngineError> {
-        let table = self.inner.table();
-        let slot = table
-            .slots
-            .get(connection)
-            .ok_or_else(|| EngineError::NoConnection(connection.clone()))?;
-        if let Some(running) = &slot.running {
-            running.cancel.cancel();
+    async fn cancel(&self, job: &str) -> Result<(), EngineError> {
+        let why = "it was cancelled before its turn came";
+        let waiting = {
+            let mut table = self.inner.table();
+            let waiting = table.withdraw(job)?;
+            if let Some((key, _)) = &waiting {
+                table.gone(*key, Some(RunEnd::new(RunResult::Refused, why)), None);
+            }
+            waiting
+        };
+        if let Some((_, job)) = waiting {
+            self.inner.end_unbegun(job, why).await;
         }
-        Ok(slot.running.is_some())
+        Ok(())
+    }
+
+    async fn pause(
+        &self,
+        connection: &ConnectionId,
+        pause: Pause,
+        audit: &NewAuditEntry,
+    ) -> Result<(), EngineError> {
+        self.inner
+            .change_state(connection, Some(audit), |state| state.paused = Some(pause))
+            .await
+    }
+
+    async fn resume(&self, connection: &ConnectionId, audit: &NewAuditEntry) -> Result<(), EngineError> {
+        // A second ago, so that what is due at this very moment is not taken for missed.
+        let now = self.inner.time.now() - TimeDelta::seconds(1);
+        self.inner
+            .change_state(connection, Some(audit), |state| {
+                state.paused = None;
+                state.last_due = state.last_due.map(|last| last.max(now));
+            })
+            .await
+    }
+
+    async fn release(&self, connection: &ConnectionId, audit: &NewAuditEntry) -> Result<(), EngineError> {
+        self.inner.change_state(connection, Some(audit), released).await
     }
 
     async fn status(&self, connection: &ConnectionId) -> Result<Status, EngineError> {
-        let table = self.inner.table();
-        let slot = table
-            .slots
-            .get(connection)
-            .ok_or_else(|| EngineError::NoConnection(connection.clone()))?;
+        let state = self.inner.kept.run_state(connection).await?;
+        let now = self.inner.time.now();
+        let mut table = self.inner.table();
+        let slot = table.slot(connection)?;
         Ok(Status {
-            next: slot.next,
-            running_since: slot.running.as_ref().map(|running| running.since),
-            trigger: slot.running.as_ref().map(|running| running.trigger),
+            next: slot.next.map(|next| next.at),
+            job: slot.active.as_ref().map(|active| active.record.clone()),
             last: slot.last.clone(),
+            why: why(slot.timetable.as_ref(), &state, now),
+            state,
         })
     }
 
-    async fn history(&self, connection: &ConnectionId, limit: u32) -> Result<Vec<RunRecord>, EngineError> {
-        let query = RunQuery {
-            tenant: Some(connection.tenant.clone()),
-            connection: Some(connection.name.clone()),
-            unfinished: false,
-            limit,
-        };
-        Ok(self.inner.runs.runs(&query).await?)
+    async fn jobs(&self, connection: &ConnectionId, limit: u32) -> Result<Vec<JobRecord>, EngineError> {
+        Ok(self.inner.kept.jobs(connection, limit).await?)
+    }
+
+    fn load(&self) -> Load {
+        let table = self.inner.table();
+        let (running, long) = table.fair.at_work();
+        Load {
+            queued: table.fair.waiting(),
+            running,
+            long,
+            places: table.fair.most(),
+        }
     }
 
     async fn serve(&self, stop: CancellationToken) -> Served {
-        loop {
-            let quiet = self.inner.begin_due();
+        let life = CancellationToken::new();
+        let living = {
+            let (inner, life) = (Arc::clone(&self.inner), life.clone());
+            tokio::spawn(async move { inner.live(life).await })
+        };
+        // Whoever drops this future has died, as far as others are concerned.
+        let _guard = AbortOnDrop(living.abort_handle());
+        let mut looked = self.inner.time.now();
+        let served = loop {
+            self.inner.begin_due();
+            let quiet = self.inner.quiet();
             tokio::select! {
                 biased;
-                () = stop.cancelled() => return self.inner.stop().await,
+                () = stop.cancelled() => break self.inner.stop().await,
                 () = self.inner.changed.notified() => {}
                 () = self.inner.time.sleep(quiet) => {}
             }
-        }
+            let now = self.inner.time.now();
+            if (now - looked)
+                .to_std()
+                .is_ok_and(|since| since >= LOOK_AT_THE_CLOCK)
+            {
+                looked = now;
+                self.inner.look_at_the_store().await;
+            }
+        };
+        life.cancel();
+        let _ = living.await;
+        served
     }
 }

@@ -1,15 +1,28 @@
-//! When runs happen, and that they never happen twice at once.
+//! When runs happen, who is next, and that they never happen twice at once.
 //!
-//! [`Schedule`] is a cron pattern in a time zone. [`Engine`] is what a scheduler and queue must be able to do,
-//! embedded ([`EmbeddedEngine`]) or elsewhere. What a run does is none of this room's business: it is a
-//! [`Runner`]'s.
+//! [`Timetable`] says when a connection's runs begin by themselves: a cron pattern in a time zone ([`Schedule`]), quiet
+//! hours, missed runs. [`Engine`] is what a scheduler and queue must be able to do, embedded ([`EmbeddedEngine`]) or
+//! elsewhere; the embedded one shares its places fairly among tenants ([`fair`]). What a job does is none of this room's
+//! business: it is a [`Runner`]'s.
 
 mod cron;
 mod embedded;
 mod engine;
 #[cfg(test)]
 mod engine_tests;
+pub mod fair;
+mod heritage;
+mod judge;
+mod kept;
+mod quiet;
+mod table;
+mod timetable;
 
 pub use cron::{Schedule, ScheduleError};
 pub use embedded::{EmbeddedEngine, EngineLimits, SystemTime, Time};
-pub use engine::{Engine, EngineError, Runner, Served, Status, Trigger, TriggerAnswer};
+pub use engine::{
+    Engine, EngineError, JobEnd, JobWatcher, Load, Runner, Served, Status, TriggerAnswer, Trouble,
+};
+pub use kept::{Kept, ScheduleStore};
+pub use quiet::QuietHours;
+pub use timetable::{Beginning, Missed, QUARANTINE_AFTER, QuietFor, Timetable, pause_after};

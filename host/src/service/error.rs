@@ -125,6 +125,7 @@ impl From<EngineError> for ServiceError {
     fn from(error: EngineError) -> Self {
         match error {
             EngineError::NoConnection(id) => Self::not_found("connection", id.to_string()),
+            EngineError::NoJob(_) => Self::Refused(error.to_string()),
             EngineError::Stopping => Self::Busy(error.to_string()),
             EngineError::Store(error) => error.into(),
         }

@@ -131,6 +131,8 @@ impl Service {
                     .and_then(|one| one.schedule.clone())
                     .filter(|_| wanted.enabled);
                 self.engine.put_schedule(&id, schedule).await?;
+                // What it was put aside for may be mended.
+                self.engine.changed(&id).await?;
                 loaded.connections.insert(id, (wanted.version, wanted.enabled));
             }
         }

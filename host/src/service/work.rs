@@ -5,7 +5,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{EventFilter, Principal, Result, Scope, Service, ServiceError, Subscription};
 use crate::schedule::TriggerAnswer;
-use crate::store::service::{JobRecord, Pause, Role, RunState, Trigger, Work};
+use crate::store::service::{JobRecord, NewAuditEntry, Pause, Role, RunState, Trigger, Work};
 use crate::store::{ConnectionId, OutcomeQuery, OutcomeRecord, RunQuery, RunRecord};
 
 /// A run as it is shown.
@@ -36,25 +36,11 @@ impl Service {
         let trigger = Trigger::Request {
             by: who.actor.subject.clone(),
         };
-        self.trigger(who, id, work, trigger).await
-    }
-
-    // The schedule's own verbs for work are on their way; until then only a sync can be asked for.
-    async fn trigger(
-        &self,
-        who: &Principal,
-        id: &ConnectionId,
-        work: Work,
-        _trigger: Trigger,
-    ) -> Result<JobRecord> {
-        let Work::Sync { .. } = work else {
-            return Err(ServiceError::Busy("only a sync can be asked for yet".to_owned()));
-        };
-        match self.engine.trigger(id).await? {
-            TriggerAnswer::Begun => self.job(who, "").await,
-            TriggerAnswer::AlreadyRunning => Err(ServiceError::AlreadyRunning {
+        match self.engine.trigger(id, work, trigger).await? {
+            TriggerAnswer::Begun { job } => self.job(who, &job).await,
+            TriggerAnswer::AlreadyRunning { job } => Err(ServiceError::AlreadyRunning {
                 connection: id.to_string(),
-                job: String::new(),
+                job,
             }),
         }
     }
@@ -91,9 +77,7 @@ impl Service {
         }
         let audit = Self::entry(who, Some(&job.connection.tenant), "work.cancelled", id);
         self.store.append_audit(&audit).await?;
-        if !self.engine.cancel(&job.connection).await? {
-            return Err(ServiceError::Refused(format!("job {id} is no longer at work")));
-        }
+        self.engine.cancel(&job.id).await?;
         self.job(who, id).await
     }
 
@@ -113,8 +97,12 @@ impl Service {
             at: self.now(),
             reason,
         };
-        self.change_run_state(who, id, "schedule.paused", |state| state.paused = Some(pause))
-            .await
+        let audit = self
+            .change_of_run_state(who, id, "schedule.paused", |state| {
+                state.paused = Some(pause.clone());
+            })
+            .await?;
+        Ok(self.engine.pause(id, pause, &audit).await?)
     }
 
     /// Lets runs begin by themselves again.
@@ -122,8 +110,10 @@ impl Service {
     /// # Errors
     /// Not allowed; no such connection.
     pub async fn resume(&self, who: &Principal, id: &ConnectionId) -> Result<()> {
-        self.change_run_state(who, id, "schedule.resumed", |state| state.paused = None)
-            .await
+        let audit = self
+            .change_of_run_state(who, id, "schedule.resumed", |state| state.paused = None)
+            .await?;
+        Ok(self.engine.resume(id, &audit).await?)
     }
 
     /// Releases a connection that failed too often.
@@ -131,21 +121,24 @@ impl Service {
     /// # Errors
     /// Not allowed; no such connection.
     pub async fn release(&self, who: &Principal, id: &ConnectionId) -> Result<()> {
-        self.change_run_state(who, id, "schedule.released", |state| {
-            state.quarantine = None;
-            state.failures = 0;
-            state.not_before = None;
-        })
-        .await
+        let audit = self
+            .change_of_run_state(who, id, "schedule.released", |state| {
+                state.quarantine = None;
+                state.failures = 0;
+                state.not_before = None;
+            })
+            .await?;
+        Ok(self.engine.release(id, &audit).await?)
     }
 
-    async fn change_run_state(
+    /// The audit log's entry for a change of what is remembered, if the caller may make it.
+    async fn change_of_run_state(
         &self,
         who: &Principal,
         id: &ConnectionId,
         action: &str,
         change: impl FnOnce(&mut RunState),
-    ) -> Result<()> {
+    ) -> Result<NewAuditEntry> {
         self.directory(who, id).await?;
         self.require(who, Some(&id.tenant), Role::Operator)?;
         let before = self.store.run_state(id).await?;
@@ -154,8 +147,7 @@ impl Service {
         let mut audit = Self::entry(who, Some(&id.tenant), action, id.to_string());
         audit.before = serde_json::to_value(&before).ok();
         audit.after = serde_json::to_value(&after).ok();
-        self.store.put_run_state(id, &after, Some(&audit)).await?;
-        Ok(())
+        Ok(audit)
     }
 
     /// Runs, the latest first: those that the caller sees.

@@ -620,6 +620,7 @@ impl FakeHost {
         if connection.name == "broken" {
             return Err(RunFailure {
                 kind: RunFailureKind::Refused,
+                repetition: crate::run::Repetition::NeedsMending,
                 message:
                     "Google refused the service account: it lacks a scope.\nGrant it in the admin console."
                         .to_owned(),

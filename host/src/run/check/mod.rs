@@ -225,7 +225,7 @@ fn judge(found: Vec<Finding>, known: &KnownFailures, recorder: &RunRecorder) -> 
         if finding.code == "request-refused"
             && let Some(refusal) = recorder.refusal()
         {
-            finding.message = refusal;
+            finding.message = refusal.told;
         }
         if finding.code.ends_with("-unreachable")
             && finding.vendor.is_none()

@@ -1,0 +1,103 @@
+//! What an engine keeps from one process to the next: jobs, what it remembers of connections, and which processes live.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+
+use crate::store::service::{JobRecord, NewAuditEntry, RunState};
+use crate::store::{ConnectionId, DirectoryKey, Lease, LeaseAnswer, Result, Store};
+
+/// The part of the store that an engine uses.
+#[async_trait]
+pub trait ScheduleStore: Send + Sync {
+    /// As [`crate::store::service::JobStore::put_job`].
+    async fn put_job(&self, job: &JobRecord) -> Result<()>;
+    /// As [`crate::store::service::JobStore::jobs`].
+    async fn jobs(&self, connection: &ConnectionId, limit: u32) -> Result<Vec<JobRecord>>;
+    /// As [`crate::store::service::JobStore::unfinished_jobs`].
+    async fn unfinished_jobs(&self) -> Result<Vec<JobRecord>>;
+    /// As [`crate::store::service::TenancyStore::run_state`].
+    async fn run_state(&self, id: &ConnectionId) -> Result<RunState>;
+    /// As [`crate::store::service::TenancyStore::run_states`].
+    async fn run_states(&self) -> Result<Vec<(ConnectionId, RunState)>>;
+    /// As [`crate::store::service::TenancyStore::put_run_state`].
+    async fn put_run_state(
+        &self,
+        id: &ConnectionId,
+        state: &RunState,
+        audit: Option<&NewAuditEntry>,
+    ) -> Result<()>;
+    /// As [`crate::store::service::TenancyStore::claim_due`].
+    async fn claim_due(&self, id: &ConnectionId, due: DateTime<Utc>) -> Result<bool>;
+    /// Takes the place of a process: its own at its start, and that of one that may have died. None while somebody
+    /// holds it, which a process does for as long as it lives.
+    async fn take_place(&self, process: &str, life: chrono::Duration) -> Result<Option<Lease>>;
+    /// Says that the process still lives.
+    async fn keep_place(&self, lease: &Lease, life: chrono::Duration) -> Result<Lease>;
+    /// Gives the place back.
+    async fn leave_place(&self, lease: &Lease) -> Result<()>;
+}
+
+/// A store, as engines use it.
+pub struct Kept(pub Arc<dyn Store>);
+
+/// Processes are leased like directories, under a vendor that none is.
+fn place(process: &str) -> DirectoryKey {
+    DirectoryKey::new("host", "process", process)
+}
+
+#[async_trait]
+impl ScheduleStore for Kept {
+    async fn put_job(&self, job: &JobRecord) -> Result<()> {
+        self.0.put_job(job).await
+    }
+
+    async fn jobs(&self, connection: &ConnectionId, limit: u32) -> Result<Vec<JobRecord>> {
+        self.0.jobs(connection, limit).await
+    }
+
+    async fn unfinished_jobs(&self) -> Result<Vec<JobRecord>> {
+        self.0.unfinished_jobs().await
+    }
+
+    async fn run_state(&self, id: &ConnectionId) -> Result<RunState> {
+        self.0.run_state(id).await
+    }
+
+    async fn run_states(&self) -> Result<Vec<(ConnectionId, RunState)>> {
+        self.0.run_states().await
+    }
+
+    async fn put_run_state(
+        &self,
+        id: &ConnectionId,
+        state: &RunState,
+        audit: Option<&NewAuditEntry>,
+    ) -> Result<()> {
+        self.0.put_run_state(id, state, audit).await
+    }
+
+    async fn claim_due(&self, id: &ConnectionId, due: DateTime<Utc>) -> Result<bool> {
+        self.0.claim_due(id, due).await
+    }
+
+    async fn take_place(&self, process: &str, life: chrono::Duration) -> Result<Option<Lease>> {
+        let answer = self
+            .0
+            .acquire_lease(&place(process), process, life, chrono::Duration::zero())
+            .await?;
+        Ok(match answer {
+            LeaseAnswer::Granted(lease) => Some(lease),
+            LeaseAnswer::Held { .. } => None,
+        })
+    }
+
+    async fn keep_place(&self, lease: &Lease, life: chrono::Duration) -> Result<Lease> {
+        self.0.renew_lease(lease, life, chrono::Duration::zero()).await
+    }
+
+    async fn leave_place(&self, lease: &Lease) -> Result<()> {
+        self.0.release_lease(lease).await
+    }
+}
