@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
 
 use super::fair::Places;
 use super::judge;
@@ -287,7 +288,8 @@ impl<R: Runner> Inner<R> {
     async fn work(self: &Arc<Self>, job: &JobRecord, key: u64, cancel: CancellationToken) -> JobEnd {
         let (runner, told) = (Arc::clone(&self.runner), job.clone());
         // A task of its own: its panic is this job's end and nobody else's.
-        let mut run = tokio::spawn(async move { runner.run(&told, cancel).await });
+        let span = crate::telemetry::job_span(job);
+        let mut run = tokio::spawn(async move { runner.run(&told, cancel).await }.instrument(span));
         let _guard = AbortOnDrop(run.abort_handle());
         let ended = tokio::select! {
             biased;

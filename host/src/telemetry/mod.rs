@@ -12,6 +12,7 @@ mod connections;
 mod dead_man;
 #[cfg(test)]
 mod dead_man_tests;
+mod engine;
 mod exporter;
 mod handle;
 mod health;
@@ -36,6 +37,7 @@ mod watch;
 pub use client::client;
 pub use connections::{Late, MOST_CONNECTIONS, Waiting, Watched};
 pub use dead_man::{DeadMan, DeadManError};
+pub use engine::WatchedEngine;
 pub use handle::Telemetry;
 pub use health::{Health, Probe};
 pub use jobs::{QueuedJob, RunningJob};
