@@ -159,7 +159,7 @@ async fn a_serving_host_tells_metrics_health_log_traces_and_the_dead_mans_switch
         .collect();
     let end = lines
         .iter()
-        .find(|line| line["message"] == "sync ended" && line["connection"] == "google")
+        .find(|line| line["message"] == "a job ended" && line["connection"] == "google")
         .unwrap();
     assert_eq!(end["tenant"], "default");
     assert_eq!(end["level"], "info");
