@@ -2,6 +2,7 @@
 //! begins, and who may ask for it.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use async_trait::async_trait;
 use groupcast_guest::engine::{Extent, Severity};
@@ -10,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::groupcast::Groupcast;
 use super::job::JobRuns;
 use super::outcome::{PlanOutcome, Repetition, RunFailure, RunFailureKind, Selection, SyncOutcome};
+use super::sample::Samples;
 use crate::config::Config;
 use crate::schedule::{EngineLimits, JobEnd, Runner, Trouble};
 use crate::store::service::{JobRecord, Trigger, Work};
@@ -31,12 +33,18 @@ pub fn engine_limits(config: &Config) -> EngineLimits {
 }
 
 /// Does the jobs of a host's connections.
-pub struct JobRunner(Arc<Groupcast>);
+pub struct JobRunner {
+    groupcast: Arc<Groupcast>,
+    samples: Samples,
+}
 
 impl JobRunner {
     /// Over everything that was opened.
     pub fn new(groupcast: Arc<Groupcast>) -> Self {
-        Self(groupcast)
+        Self {
+            groupcast,
+            samples: Samples::default(),
+        }
     }
 }
 
@@ -46,9 +54,9 @@ impl Runner for JobRunner {
         let connection = &job.connection;
         tracing::info!(%connection, job = job.id, work = ?job.work, trigger = ?job.trigger, "a job begins");
         let runs = Arc::new(JobRuns::new(&job.id));
-        let groupcast = self.0.for_job(Arc::clone(&runs));
+        let groupcast = self.groupcast.for_job(Arc::clone(&runs));
         let done = match groupcast.prepare(connection).await {
-            Ok(()) => groupcast.work(job, &cancel).await,
+            Ok(()) => groupcast.work(job, &self.samples, &cancel).await,
             Err(failure) => Err(failure),
         };
         let noted = runs.noted();
@@ -125,9 +133,11 @@ impl Groupcast {
     async fn work(
         &self,
         job: &JobRecord,
+        samples: &Samples,
         cancel: &CancellationToken,
     ) -> Result<(RunEnd, Option<Trouble>), RunFailure> {
         let connection = &job.connection;
+        let begun = Instant::now();
         let end = match &job.work {
             Work::Check => {
                 let report = self.check(connection, cancel).await?;
@@ -159,7 +169,25 @@ impl Groupcast {
             }
             Work::Sync { full } => {
                 let read = if *full { Extent::Whole } else { Extent::Changes };
-                match self.sync(connection, read, cancel).await? {
+                let outcome = self.sync(connection, read, cancel).await?;
+                let (plan, apply) = match &outcome {
+                    SyncOutcome::Nothing(plan) | SyncOutcome::Planned { plan, .. } => (plan, None),
+                    SyncOutcome::Applied { plan, apply } => (plan, Some(apply)),
+                };
+                let mut requests = plan.requests.clone();
+                if let Some(apply) = apply {
+                    requests.add(&apply.requests);
+                }
+                self.sample(
+                    samples,
+                    connection,
+                    plan,
+                    &requests,
+                    apply.is_some(),
+                    begun.elapsed(),
+                )
+                .await;
+                match outcome {
                     SyncOutcome::Nothing(plan) => match frozen(&plan) {
                         Some(ended) => return Ok(ended),
                         None => RunEnd::new(RunResult::Done, "source and target are in step"),

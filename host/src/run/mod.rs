@@ -17,6 +17,7 @@ mod observer;
 mod outcome;
 mod recorded;
 mod recorder;
+mod sample;
 mod setup;
 mod slot;
 mod switch;

@@ -37,6 +37,18 @@ impl RequestCounts {
         self.vendors.values().map(|vendor| vendor.requests).sum()
     }
 
+    /// Adds what another run of the same work was asked.
+    pub(super) fn add(&mut self, other: &Self) {
+        for (name, more) in &other.vendors {
+            let vendor = self.vendors.entry(name.clone()).or_default();
+            vendor.requests += more.requests;
+            vendor.batches += more.batches;
+            vendor.parts += more.parts;
+            vendor.writes += more.writes;
+            vendor.throttled += more.throttled;
+        }
+    }
+
     /// All operations sent.
     pub fn writes(&self) -> u64 {
         self.vendors.values().map(|vendor| vendor.writes).sum()

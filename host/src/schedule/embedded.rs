@@ -1,5 +1,6 @@
 //! The engine in this process: tokio tasks, and the store for everything that must outlive it.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -20,10 +21,14 @@ use super::timetable::{Beginning, QUARANTINE_AFTER, Timetable};
 use super::{Engine, EngineError, JobEnd, JobWatcher, Load, Runner, Served, Status, TriggerAnswer, Trouble};
 use crate::store::service::{JobRecord, JobState, NewAuditEntry, Pause, RunState, Trigger, Work};
 use crate::store::{ConnectionId, RunEnd, RunResult, Store};
+use crate::telemetry::job_span;
 
 /// The longest that the engine sleeps without looking at the clock: a machine that slept, or whose clock
 /// was set, notices within this. So does it what other processes changed in the store.
 const LOOK_AT_THE_CLOCK: Duration = Duration::from_secs(60);
+
+/// How long nothing is begun of a connection whose beginning failed in the store.
+const AFTER_AN_ERROR: Duration = Duration::from_secs(5);
 
 /// Tells the time and waits. Injected, so that tests of a year take a second.
 #[async_trait]
@@ -247,9 +252,9 @@ impl<R: Runner> Inner<R> {
         let mut table = self.table();
         while let Some((job, key, cancel)) = table.begin_next(self.time.now()) {
             let inner = Arc::clone(self);
-            let task = self.tasks.spawn(async move {
-                inner.attend(job, key, cancel).await;
-            });
+            let span = job_span(&job);
+            let attended = async move { inner.attend(job, key, cancel).await };
+            let task = self.tasks.spawn(attended.instrument(span));
             // Still under the lock, so the task cannot have ended in the table before it is entered there.
             table.began(key, task.abort_handle());
         }
@@ -288,8 +293,7 @@ impl<R: Runner> Inner<R> {
     async fn work(self: &Arc<Self>, job: &JobRecord, key: u64, cancel: CancellationToken) -> JobEnd {
         let (runner, told) = (Arc::clone(&self.runner), job.clone());
         // A task of its own: its panic is this job's end and nobody else's.
-        let span = crate::telemetry::job_span(job);
-        let mut run = tokio::spawn(async move { runner.run(&told, cancel).await }.instrument(span));
+        let mut run = tokio::spawn(async move { runner.run(&told, cancel).await }.in_current_span());
         let _guard = AbortOnDrop(run.abort_handle());
         let ended = tokio::select! {
             biased;
@@ -384,6 +388,8 @@ impl<R: Runner> Inner<R> {
             self.tasks.spawn(async move {
                 if let Err(error) = inner.begin_scheduled(&id, beginning).await {
                     tracing::warn!(connection = %id, %error, "a scheduled run did not begin");
+                    // What failed may fail for a while; it is not asked again and again.
+                    inner.time.sleep(AFTER_AN_ERROR).await;
                 }
                 inner.plan_next(&id).await;
             });
@@ -447,11 +453,15 @@ impl<R: Runner> Inner<R> {
     async fn look_at_the_store(&self) {
         match self.kept.run_states().await {
             Ok(states) => {
-                for (id, state) in states {
-                    let seen = self.table().slot(&id).is_ok_and(|slot| slot.state == state);
-                    if !seen {
-                        self.set_next(&id, state);
-                    }
+                let mut states: BTreeMap<ConnectionId, RunState> = states.into_iter().collect();
+                let known: Vec<ConnectionId> = {
+                    let table = self.table();
+                    let at_rest = table.slots.iter().filter(|(_, slot)| slot.active.is_none());
+                    at_rest.map(|(id, _)| id.clone()).collect()
+                };
+                for id in known {
+                    let state = states.remove(&id).unwrap_or_default();
+                    self.set_next(&id, state);
                 }
             }
             Err(error) => tracing::warn!(%error, "what is remembered of connections cannot be read"),

@@ -92,6 +92,15 @@ impl Runner for Script {
                     way_out: "enter a new key".to_owned(),
                 }),
             ),
+            "limp" if self.begun.lock().unwrap().len() > 1 => {
+                self.let_go.notified().await;
+                (RunResult::Done, "done", None)
+            }
+            "limp" => (
+                RunResult::Failed,
+                "the vendor is down",
+                Some(Trouble::Passing { pause: None }),
+            ),
             "broken" => panic!("this run is broken on purpose"),
             other => panic!("{other}"),
         };
@@ -111,6 +120,9 @@ struct InMemory {
     states: Mutex<BTreeMap<ConnectionId, RunState>>,
     places: Mutex<BTreeMap<String, DateTime<Utc>>>,
     audited: Mutex<Vec<String>>,
+    looks: AtomicUsize,
+    /// Above 0 nothing can be read.
+    ill: AtomicUsize,
 }
 
 #[async_trait]
@@ -136,6 +148,10 @@ impl ScheduleStore for InMemory {
     }
 
     async fn run_state(&self, id: &ConnectionId) -> Result<RunState> {
+        self.looks.fetch_add(1, Ordering::SeqCst);
+        if self.ill.load(Ordering::SeqCst) > 0 {
+            return Err(StoreError::NoRun("the disk is full".to_owned()));
+        }
         Ok(self.states.lock().unwrap().get(id).cloned().unwrap_or_default())
     }
 
@@ -259,6 +275,8 @@ impl Scene {
             states: Mutex::default(),
             places: Mutex::default(),
             audited: Mutex::default(),
+            looks: AtomicUsize::default(),
+            ill: AtomicUsize::default(),
         });
         let script = Arc::new(Script::default());
         Self {
@@ -569,6 +587,37 @@ async fn failures_are_tried_again_with_growing_pauses_and_end_in_quarantine() {
         (None, 0, None)
     );
     assert!(status.next.is_some());
+}
+
+#[tokio::test]
+async fn a_second_try_that_takes_long_is_waited_for_and_not_asked_for_again_and_again() {
+    let scene = Scene::new();
+    let id = scene.quarterly("one", "limp").await;
+    scene.forward(10).await;
+    assert_eq!(scene.begun(), 2);
+    assert!(scene.status(&id).await.job.is_some());
+    let looks = scene.kept.looks.load(Ordering::SeqCst);
+    scene.forward(20).await;
+    let looks = scene.kept.looks.load(Ordering::SeqCst) - looks;
+    assert!(looks < 20, "{looks} looks at the store in 20 minutes");
+    scene.script.let_go.notify_one();
+    scene.settle().await;
+    assert_eq!(scene.status(&id).await.state.failures, 0);
+}
+
+#[tokio::test]
+async fn a_store_that_fails_for_a_while_stops_nobody_for_good() {
+    let scene = Scene::new();
+    scene.quarterly("one", "quick").await;
+    scene.kept.ill.store(1, Ordering::SeqCst);
+    let looks = scene.kept.looks.load(Ordering::SeqCst);
+    scene.forward(30).await;
+    assert_eq!(scene.begun(), 0);
+    let looks = scene.kept.looks.load(Ordering::SeqCst) - looks;
+    assert!(looks < 100, "{looks} looks at a store that fails");
+    scene.kept.ill.store(0, Ordering::SeqCst);
+    scene.forward(17).await;
+    assert!(scene.begun() >= 1);
 }
 
 #[tokio::test]

@@ -95,7 +95,8 @@ impl Timetable {
         if !self.enabled {
             return None;
         }
-        if let Some(again) = not_before {
+        // One that was taken already is under way, or came to nothing with its process: the pattern goes on.
+        if let Some(again) = not_before.filter(|again| last_due.is_none_or(|last| last < *again)) {
             let at = self.out_of_quiet(again.max(now));
             return Some(Beginning {
                 at,
@@ -324,6 +325,11 @@ mod tests {
             .next(at("2026-03-01T08:50:00Z"), None, Some(again), 7)
             .unwrap();
         assert_eq!((next.at, next.due), (again, again));
+        // Taken once, it does not come again.
+        let next = timetable
+            .next(at("2026-03-01T08:53:00Z"), Some(again), Some(again), 7)
+            .unwrap();
+        assert_eq!(next.at, at("2026-03-01T09:00:00Z"));
         timetable.quiet = vec![office_hours()];
         let next = timetable
             .next(
