@@ -17,6 +17,11 @@ endif
 CLIPPY = RUSTC_WORKSPACE_WRAPPER=clippy-driver CLIPPY_ARGS=-D__CLIPPY_HACKERY__warnings__CLIPPY_HACKERY__
 
 .PHONY: help sandbox console test browser soak scale clients lint deny guest-toolchain node-packages
+# The program, of the same compilation as the tests: of one package alone some dependencies would have other features, and
+# be compiled once more.
+BUILD = cargo build --locked --workspace --lib --bins
+
+.PHONY: help sandbox test soak scale clients lint deny guest-toolchain node-packages
 .PHONY: help sandbox test soak scale tenants clients lint deny guest-toolchain node-packages
 .PHONY: help sandbox test soak scale clients api-test lint deny guest-toolchain node-packages
 
@@ -24,7 +29,8 @@ help: ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 20
 
 sandbox: guest-toolchain ## Build everything and do the main job against simulated vendors
-	cargo run --locked --package groupcast -- sandbox $(SANDBOX)
+	$(BUILD)
+	target/debug/groupcast sandbox $(SANDBOX)
 
 console: guest-toolchain ## Build everything and serve the console with simulated vendors behind it
 	cargo run --locked --package groupcast -- sandbox --console $(CONSOLE)
@@ -56,7 +62,7 @@ tenants: guest-toolchain ## A thousand tenants on their schedules in one process
 	GROUPCAST_TENANTS=1000 cargo test --locked --package groupcast-tests --test tenants -- --nocapture --test-threads 1
 
 clients: guest-toolchain ## The vendors' own client libraries against the simulators (CLIENTS=word for some)
-	cargo build --locked --package groupcast
+	$(BUILD)
 	@bash tests/simulators/clients/run.sh target/debug/groupcast $(CLIENTS)
 
 api-test: guest-toolchain ## schemathesis against the API (API_TEST=options for it)
@@ -67,6 +73,10 @@ lint: guest-toolchain ## Format, clippy, dependencies
 	cargo fmt --all -- --check
 	@set -x; $(CLIPPY) cargo build --locked --profile test --workspace --all-targets
 	$(MAKE) --no-print-directory deny
+
+.PHONY: operations
+operations: ## Alert rules, dashboards, unit and image, by the tools that read them
+	@bash .ci/operations
 
 deny: ## Licences, sources, bans; advisories too where their database can be reached
 	@bash .ci/deny

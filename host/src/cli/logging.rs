@@ -122,9 +122,11 @@ async fn traces(config: &Config) -> Result<Option<Traces>, String> {
 
 /// What the machine is called.
 fn machine() -> String {
-    std::fs::read_to_string("/proc/sys/kernel/hostname")
+    // The first is not to be seen by a service that is shut in well.
+    ["/proc/sys/kernel/hostname", "/etc/hostname"]
+        .into_iter()
+        .filter_map(|file| std::fs::read_to_string(file).ok())
         .map(|name| name.trim().to_owned())
-        .ok()
-        .filter(|name| !name.is_empty())
+        .find(|name| !name.is_empty())
         .unwrap_or_else(|| "unnamed".to_owned())
 }

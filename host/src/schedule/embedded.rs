@@ -21,7 +21,7 @@ use super::timetable::{Beginning, QUARANTINE_AFTER, Timetable};
 use super::{Engine, EngineError, JobEnd, JobWatcher, Load, Runner, Served, Status, TriggerAnswer, Trouble};
 use crate::store::service::{JobRecord, JobState, NewAuditEntry, Pause, RunState, Trigger, Work};
 use crate::store::{ConnectionId, RunEnd, RunResult, Store};
-use crate::telemetry::traces;
+use crate::telemetry::job_span;
 
 /// The longest that the engine sleeps without looking at the clock: a machine that slept, or whose clock
 /// was set, notices within this. So does it what other processes changed in the store.
@@ -252,14 +252,7 @@ impl<R: Runner> Inner<R> {
         let mut table = self.table();
         while let Some((job, key, cancel)) = table.begin_next(self.time.now()) {
             let inner = Arc::clone(self);
-            let work = match &job.work {
-                Work::Check => "check",
-                Work::Plan => "plan",
-                Work::Sync { .. } => "sync",
-                Work::Apply { .. } => "apply",
-                Work::Undo { .. } => "undo",
-            };
-            let span = traces::job(&job.connection, &job.id, work);
+            let span = job_span(&job);
             let attended = async move { inner.attend(job, key, cancel).await };
             let task = self.tasks.spawn(attended.instrument(span));
             // Still under the lock, so the task cannot have ended in the table before it is entered there.

@@ -17,6 +17,25 @@ use prometheus_client::registry::Registry;
 /// What all names begin with.
 pub const PREFIX: &str = "groupcast";
 
+/// How plugins break their bounds, in the words of the audit log.
+const VIOLATIONS: [&str; 15] = [
+    "crashed",
+    "stack-exhausted",
+    "broken-contract",
+    "computed-too-long",
+    "never-ended",
+    "too-much",
+    "too-much-at-once",
+    "held-too-much",
+    "flooded",
+    "forbidden-request",
+    "forbidden-call",
+    "not-approved",
+    "unusable-plan",
+    "plan-over-limits",
+    "false-report",
+];
+
 /// Counts parts of seconds.
 pub(super) type Seconds = Counter<f64, AtomicU64>;
 
@@ -105,7 +124,6 @@ pub(super) struct Metrics {
     pub(super) served_seconds: Family<OfRoute, Histogram, fn() -> Histogram>,
 }
 
-/// From a millisecond to minutes, four times as long each.
 fn of_requests() -> Histogram {
     Histogram::new([0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0])
 }
@@ -124,7 +142,7 @@ fn of_waiting() -> Histogram {
 
 fn of_memory() -> Histogram {
     const MIB: f64 = 1_048_576.0;
-    Histogram::new([4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 512.0].map(|size| size * MIB))
+    Histogram::new([1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 512.0].map(|size| size * MIB))
 }
 
 impl Metrics {
@@ -152,17 +170,48 @@ impl Metrics {
             served: Family::default(),
             served_seconds: Family::new_with_constructor(of_requests),
         };
+        metrics.begin();
         let mut registry = Registry::with_prefix(PREFIX);
         metrics.register(&mut registry);
         (metrics, registry)
     }
 
+    /// Makes the series that alerts watch: one that appears with its first event has no increase that an alert could see.
+    fn begin(&self) {
+        for vendor in ["jumpcloud", "google", "entra"] {
+            self.throttled.get_or_create(&OfVendor { vendor }).inc_by(0);
+            for status in ["2xx", "3xx", "4xx", "5xx", "none"] {
+                self.requests.get_or_create(&Answer { vendor, status }).inc_by(0);
+            }
+        }
+        for kind in ["plan", "apply", "undo", "check"] {
+            for result in ["done", "changes-pending", "refused", "failed"] {
+                self.runs.get_or_create(&RunEnded { kind, result }).inc_by(0);
+            }
+        }
+        for vendor in ["google", "entra"] {
+            for operation in ["create-group", "update-group", "add-member", "remove-member"] {
+                for result in ["applied", "already", "refused", "abandoned"] {
+                    self.changes
+                        .get_or_create(&Change {
+                            vendor,
+                            operation,
+                            result,
+                        })
+                        .inc_by(0);
+                }
+            }
+        }
+        for violation in VIOLATIONS {
+            self.violations
+                .get_or_create(&OfViolation { violation })
+                .inc_by(0);
+        }
+    }
+
     fn register(&self, registry: &mut Registry) {
-        registry.register(
-            "build",
-            "Which program this is",
-            Info::new([("version", env!("CARGO_PKG_VERSION"))]),
-        );
+        let build = [("version", env!("CARGO_PKG_VERSION"))];
+        registry.register("build", "Which program this is", Info::new(build));
         registry.register("runs", "Runs that ended, by kind and result", self.runs.clone());
         registry.register(
             "run_duration_seconds",

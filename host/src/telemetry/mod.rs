@@ -12,6 +12,7 @@ mod connections;
 mod dead_man;
 #[cfg(test)]
 mod dead_man_tests;
+mod engine;
 mod exporter;
 mod handle;
 mod health;
@@ -20,6 +21,8 @@ mod listener;
 mod log;
 mod metrics;
 mod observer;
+#[cfg(test)]
+mod operations_tests;
 mod path;
 mod refresh;
 mod secrets;
@@ -34,6 +37,7 @@ mod watch;
 pub use client::client;
 pub use connections::{Late, MOST_CONNECTIONS, Waiting, Watched};
 pub use dead_man::{DeadMan, DeadManError};
+pub use engine::WatchedEngine;
 pub use handle::Telemetry;
 pub use health::{Health, Probe};
 pub use jobs::{QueuedJob, RunningJob};
@@ -43,7 +47,7 @@ pub use observer::Watchers;
 pub use path::template;
 pub use refresh::refresh;
 pub use store::WatchedStore;
-pub use traces::{TraceError, Traces};
+pub use traces::{TraceError, Traces, job_span};
 pub use watch::{DeadManOptions, Watch, WatchError, WatchOptions};
 
 use handle::Shared;

@@ -12,10 +12,9 @@ use async_trait::async_trait;
 use chrono::Duration;
 use tracing::Instrument as _;
 
+use super::Telemetry;
 use super::metrics::{Change, OfKind, RunEnded};
-use super::{QueuedJob, RunningJob, Telemetry};
 use crate::ledger::{Binding, Effect, Intent, Membership, OpenIntent, Outcome, Settlement};
-use crate::store::service::{JobRecord, JobState};
 use crate::store::{
     ConnectionId, ConnectionRecord, ConnectionStore, DirectoryKey, Lease, LeaseAnswer, LeaseStore,
     LedgerStore, Mode, NewPlan, NewRun, OutcomeQuery, OutcomeRecord, Page, PartRecord, Parts, PlanQuery,
@@ -38,13 +37,6 @@ pub struct WatchedStore {
 struct Memory {
     runs: HashMap<String, (RunKind, Instant)>,
     intents: HashMap<u64, &'static str>,
-    jobs: HashMap<String, Job>,
-}
-
-/// How far a job is; what is dropped is counted down.
-enum Job {
-    Queued(QueuedJob),
-    Running(RunningJob),
 }
 
 impl WatchedStore {
@@ -129,23 +121,6 @@ impl WatchedStore {
                     },
                 })
                 .inc();
-        }
-    }
-
-    /// A job was asked for, began or ended.
-    pub(super) fn count_job(&self, job: &JobRecord) {
-        let mut memory = self.memory();
-        let known = memory.jobs.remove(&job.id);
-        let now = match (job.state, known) {
-            (JobState::Queued, Some(Job::Queued(queued))) => Job::Queued(queued),
-            (JobState::Queued, _) => Job::Queued(self.telemetry.queued()),
-            (JobState::Running, Some(Job::Queued(queued))) => Job::Running(queued.begins()),
-            (JobState::Running, Some(Job::Running(running))) => Job::Running(running),
-            (JobState::Running, None) => Job::Running(self.telemetry.queued().begins()),
-            (JobState::Ended, _) => return,
-        };
-        if memory.jobs.len() < REMEMBERED {
-            memory.jobs.insert(job.id.clone(), now);
         }
     }
 

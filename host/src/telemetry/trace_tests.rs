@@ -17,6 +17,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use super::traces::{self, WORK};
 use super::{Traces, client};
 use crate::store::ConnectionId;
+use crate::store::service::{JobRecord, JobState, Trigger, Work};
 
 type Arrived = Arc<Mutex<Vec<(HeaderMap, ExportTraceServiceRequest)>>>;
 
@@ -50,6 +51,26 @@ fn attributes(of: &[KeyValue]) -> BTreeMap<String, String> {
         .collect()
 }
 
+/// A job that had waited for two seconds and a half.
+fn job() -> JobRecord {
+    JobRecord {
+        id: "j1".to_owned(),
+        connection: ConnectionId::new("acme", "entra"),
+        work: Work::Sync { full: false },
+        trigger: Trigger::Request {
+            by: "alice@example.com".to_owned(),
+        },
+        state: JobState::Running,
+        queued_at: "2026-01-05T10:00:00Z".parse().unwrap(),
+        began_at: Some("2026-01-05T10:00:02.500Z".parse().unwrap()),
+        ended_at: None,
+        end: None,
+        runs: Vec::new(),
+        plan: None,
+        host: "host-1".to_owned(),
+    }
+}
+
 async fn stopped(traces: Traces) -> Duration {
     let began = Instant::now();
     tokio::task::spawn_blocking(move || traces.stop()).await.unwrap();
@@ -63,9 +84,8 @@ async fn a_job_arrives_as_a_tree_with_patterns_of_paths_and_without_people() {
     let traces = Traces::new(client(None).unwrap(), &endpoint, headers, 1.0, "host-1").unwrap();
     let subscriber = tracing_subscriber::registry().with(traces.layer());
     tracing::subscriber::with_default(subscriber, || {
-        let job = traces::job(&ConnectionId::new("acme", "entra"), "j1", "sync");
+        let job = traces::job_span(&job());
         let _job = job.enter();
-        drop(traces::waiting());
         let run = tracing::info_span!(
             target: WORK, "run", otel.name = "run plan", run = tracing::field::Empty, result = tracing::field::Empty,
             otel.status_code = tracing::field::Empty
@@ -111,13 +131,11 @@ async fn a_job_arrives_as_a_tree_with_patterns_of_paths_and_without_people() {
             "job sync",
             "phase other",
             "phase reading-source",
-            "run plan",
-            "wait"
+            "run plan"
         ]
     );
     let (job, run, asked) = (spans["job sync"], spans["run plan"], spans[request_name]);
     assert_eq!(job.parent_span_id, Vec::<u8>::new());
-    assert_eq!(spans["wait"].parent_span_id, job.span_id);
     assert_eq!(run.parent_span_id, job.span_id);
     assert_eq!(asked.parent_span_id, run.span_id);
     let of_job = attributes(&job.attributes);
@@ -125,6 +143,8 @@ async fn a_job_arrives_as_a_tree_with_patterns_of_paths_and_without_people() {
         (of_job["tenant"].as_str(), of_job["job"].as_str()),
         ("acme", "j1")
     );
+    assert_eq!(of_job["trigger"], "request");
+    assert_eq!(of_job["waited_seconds"], "Some(DoubleValue(2.5))");
     let of_run = attributes(&run.attributes);
     assert_eq!(
         (of_run["run"].as_str(), of_run["result"].as_str()),
@@ -146,10 +166,11 @@ async fn a_collector_that_never_answers_slows_nothing_and_holds_up_no_stop() {
     let endpoint = format!("http://{}", silent.local_addr().unwrap());
     let traces = Traces::new(client(None).unwrap(), &endpoint, HashMap::new(), 1.0, "host-1").unwrap();
     let subscriber = tracing_subscriber::registry().with(traces.layer());
+    let job = job();
     let took = tracing::subscriber::with_default(subscriber, || {
         let began = Instant::now();
         for _ in 0..30_000 {
-            drop(traces::waiting());
+            drop(traces::job_span(&job));
         }
         began.elapsed()
     });
@@ -165,7 +186,7 @@ async fn a_ratio_of_nothing_sends_nothing() {
     let traces = Traces::new(client(None).unwrap(), &endpoint, HashMap::new(), 0.0, "host-1").unwrap();
     let subscriber = tracing_subscriber::registry().with(traces.layer());
     tracing::subscriber::with_default(subscriber, || {
-        drop(traces::job(&ConnectionId::new("acme", "entra"), "j1", "sync"));
+        drop(traces::job_span(&job()));
     });
     stopped(traces).await;
     assert_eq!(arrived.lock().unwrap().len(), 0);

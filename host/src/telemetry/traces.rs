@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use chrono::Utc;
 use opentelemetry::KeyValue;
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_otlp::{ExporterBuildError, SpanExporter, WithExportConfig as _, WithHttpConfig as _};
@@ -19,7 +20,8 @@ use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::registry::LookupSpan;
 
 use super::exporter::Collector;
-use crate::store::{ConnectionId, RunResult};
+use crate::store::RunResult;
+use crate::store::service::{JobRecord, Trigger, Work};
 
 /// Target of the spans of jobs, runs, phases and requests.
 pub const WORK: &str = "groupcast::trace";
@@ -177,23 +179,34 @@ pub(crate) fn answered(span: &Span, status: Option<u16>) {
     }
 }
 
-/// The span of a job from the moment that it was asked for.
-pub fn job(connection: &ConnectionId, job: &str, work: &str) -> Span {
+/// The span of a job at work, and how long it had waited for its turn.
+pub fn job_span(job: &JobRecord) -> Span {
+    let work = match job.work {
+        Work::Check => "check",
+        Work::Plan => "plan",
+        Work::Sync { .. } => "sync",
+        Work::Apply { .. } => "apply",
+        Work::Undo { .. } => "undo",
+    };
+    let trigger = match job.trigger {
+        Trigger::Schedule => "schedule",
+        Trigger::Event => "event",
+        // Who asked is in the audit log.
+        Trigger::Request { .. } => "request",
+    };
+    let waited = job.began_at.unwrap_or_else(Utc::now) - job.queued_at;
     tracing::info_span!(
         target: WORK,
         parent: None,
         "job",
         otel.name = format!("job {work}"),
         work,
-        job,
-        tenant = connection.tenant,
-        connection = connection.name,
+        trigger,
+        job = job.id,
+        tenant = job.connection.tenant,
+        connection = job.connection.name,
+        waited_seconds = waited.as_seconds_f64(),
     )
-}
-
-/// The span of waiting for a turn.
-pub fn waiting() -> Span {
-    tracing::info_span!(target: WORK, "wait")
 }
 
 /// The phase that a run is in, as its component reports it: a span until the next phase, or until this is dropped.

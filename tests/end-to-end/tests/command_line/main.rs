@@ -23,3 +23,4 @@ mod recordings;
 mod secrecy;
 mod serving;
 mod vendors;
+mod watching;

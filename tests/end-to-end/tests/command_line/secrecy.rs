@@ -113,7 +113,7 @@ async fn no_secret_is_printed_logged_or_kept_in_a_whole_life() {
     lab.jumpcloud(|jumpcloud| jumpcloud.add_user_to_group(&sales, &groupcast_tests::user(5)));
     let mut serving = program(&["serve", "-vvv"]).start();
     serving.until("both ran", Duration::from_secs(120), |running| {
-        running.errors().matches("sync ended").count() >= 2
+        running.errors().matches("a job ended").count() >= 2
     });
     serving.terminate();
     said.push_str(&serving.ended().code(0).all());

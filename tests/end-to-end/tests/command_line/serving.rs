@@ -206,7 +206,7 @@ async fn r7_a_missing_secret_stops_its_own_tenant_alone_until_it_is_there() {
             beta.people(Target::Google, "Sales", "sales@example.com") == people(&[1, 2])
                 && running.errors().lines().any(|line| {
                     [
-                        "sync ended badly",
+                        "a job ended badly",
                         "\"tenant\":\"acme\"",
                         "\"connection\":\"google\"",
                     ]
