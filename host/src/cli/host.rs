@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 use super::arguments::{HealthArguments, SandboxArguments, SimulatorsArguments};
+use super::commands::StorePlace;
 use super::exit::Exit;
 use super::operations::{Observer, Operations};
 use super::problem::Problem;
@@ -21,7 +22,7 @@ use crate::plugin::{Plugin, PluginEngine, RunLimits};
 use crate::recording::Recordings;
 use crate::run::{Groupcast, OpenError, OpenOptions};
 use crate::secrets::Secrets;
-use crate::store::{SqliteStore, Store};
+use crate::store::Store;
 use crate::telemetry::{DeadManOptions, Health, Telemetry, Watch, WatchOptions, WatchedStore};
 
 /// The longest secret, bytes: a service account's key file has under 3 KiB.
@@ -82,10 +83,10 @@ impl Host {
                 .map_err(|error| refused(&error))?,
         };
         telemetry.compiled();
-        let store = SqliteStore::open(&config.store_path)
+        let store = crate::run::open_store(&config)
             .await
             .map_err(|error| Problem::failed(error.to_string()))?;
-        let store: Arc<dyn Store> = Arc::new(WatchedStore::new(Arc::new(store), telemetry.clone()));
+        let store: Arc<dyn Store> = Arc::new(WatchedStore::new(store, telemetry.clone()));
         // The log says what runs do: beside it, progress would say it twice, and not in the log's form.
         let observer = Arc::new(telemetry.clone());
         let groupcast = Groupcast::with_plugin(Vec::new(), store, engine, plugin, observer)
@@ -107,7 +108,7 @@ impl Host {
             return Groupcast::open(config.clone(), options).await;
         };
         let setups = crate::run::connections(config).await?;
-        let store = Arc::new(SqliteStore::open(&config.store_path).await?);
+        let store = crate::run::open_store(config).await?;
         let (engine, plugin) = (Arc::clone(engine), Arc::clone(plugin));
         Ok(Groupcast::with_plugin(
             setups,
@@ -134,7 +135,12 @@ impl Surroundings for Host {
             .resolve(named.as_deref())
             .map_err(|unknown| Problem::refused(unknown.to_string()))?;
         let watch = watched(&config, &telemetry, groupcast.store()).await?;
-        let served = super::serve::serve(groupcast, &config, &connections, &telemetry, &watch, cancel).await;
+        let tidying = crate::run::prune_daily(Arc::clone(groupcast.store()), config.store.keep_runs_days);
+        let serving = super::serve::serve(groupcast, &config, &connections, &telemetry, &watch, cancel);
+        let served = tokio::select! {
+            served = serving => served,
+            never = tidying => match never {},
+        };
         watch.stop().await;
         served
     }
@@ -193,6 +199,16 @@ impl Surroundings for Host {
             &config.secrets_file,
             &config.secrets_key_file,
         ))))
+    }
+
+    async fn store(&self, config: &Path) -> Result<StorePlace, Problem> {
+        let config = load(config)?;
+        Ok(StorePlace {
+            location: crate::run::store_location(&config)
+                .await
+                .map_err(|error| Problem::refused(error.to_string()))?,
+            keep_runs_days: config.store.keep_runs_days,
+        })
     }
 
     fn schema(&self) -> Result<String, Problem> {

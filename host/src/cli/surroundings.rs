@@ -9,6 +9,7 @@ use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
 use super::arguments::{HealthArguments, SandboxArguments, SimulatorsArguments};
+use super::commands::StorePlace;
 use super::exit::Exit;
 use super::operations::{Observer, Operations};
 use super::problem::Problem;
@@ -62,6 +63,8 @@ pub trait Surroundings: Send + Sync {
     fn recordings(&self, config: &Path) -> Result<Recordings, Problem>;
     /// The secrets that a configuration names.
     async fn secrets(&self, config: &Path) -> Result<Box<dyn SecretStore>, Problem>;
+    /// Where a configuration keeps its store. Opens nothing.
+    async fn store(&self, config: &Path) -> Result<StorePlace, Problem>;
     /// The JSON Schema of the configuration file.
     fn schema(&self) -> Result<String, Problem>;
     /// The sandbox.

@@ -13,7 +13,7 @@ use super::values::{is_address, is_domain, is_guid, is_loopback};
 use super::{
     Config, Connection, ConnectionId, EntraSection, File, GoogleSection, JumpCloud, JumpCloudCredential,
     JumpCloudSection, Network, ONLY_TENANT, OneOrMany, PluginsSection, RunLimits, ScheduleSection,
-    SecretSource, ServiceSection, Target, Tenant,
+    SecretSource, ServiceSection, StoreSection, Target, Tenant,
 };
 use crate::recording::Recordings;
 use crate::schedule::Schedule;
@@ -131,6 +131,14 @@ impl Check<'_> {
         Config {
             path: self.source.path.to_path_buf(),
             store_path: self.path(&file.store.path),
+            store: StoreSection {
+                path: self.path(&file.store.path),
+                url: file
+                    .store
+                    .url
+                    .map(|source| self.secret(&["store".into(), "url".into()], source)),
+                ..file.store
+            },
             secrets_file: self.path(&file.secrets.file),
             secrets_key_file: self.path(&file.secrets.key_file),
             record: file.recording.enabled,
@@ -169,6 +177,7 @@ impl Check<'_> {
                     .into_iter()
                     .map(|fault| ("telemetry", fault)),
             )
+            .chain(file.store.faults().into_iter().map(|fault| ("store", fault)))
             .chain(file.plugins.faults().into_iter().map(|fault| ("plugins", fault)))
             .collect::<Vec<_>>();
         for (section, (keys, message)) in found {

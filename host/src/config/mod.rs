@@ -15,6 +15,7 @@ mod problem;
 mod secret_source;
 mod sections;
 mod service;
+mod store;
 mod telemetry;
 #[cfg(test)]
 mod tests;
@@ -27,10 +28,10 @@ pub use problem::{ConfigError, Problem};
 pub use secret_source::SecretSource;
 pub use sections::{
     CertificateSection, EntraSection, File, GoogleSection, JumpCloudSection, NetworkSection,
-    RecordingSection, RunLimits, ScheduleSection, SecretsSection, ServiceAccountSection, StoreSection,
-    TenantSection,
+    RecordingSection, RunLimits, ScheduleSection, SecretsSection, ServiceAccountSection, TenantSection,
 };
 pub use service::{OidcSection, ServiceSection, TlsSection};
+pub use store::StoreSection;
 pub use telemetry::{DeadManSection, LogFormat, TelemetrySection};
 
 pub use crate::store::ConnectionId;
@@ -51,8 +52,10 @@ pub const ONLY_TENANT: &str = "default";
 pub struct Config {
     /// The file that it comes from.
     pub path: PathBuf,
-    /// The store's database file.
+    /// The store's database file, where it has one.
     pub store_path: PathBuf,
+    /// Where the store is, and how long what is in it is kept.
+    pub store: StoreSection,
     /// The encrypted secrets' file.
     pub secrets_file: PathBuf,
     /// The secrets' key file.

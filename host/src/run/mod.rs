@@ -18,6 +18,7 @@ mod recorded;
 mod recorder;
 mod setup;
 mod slot;
+mod stored;
 mod switch;
 mod undo;
 mod view;
@@ -34,6 +35,7 @@ pub use outcome::{
 pub use recorder::{RequestCounts, VendorCounts};
 pub use setup::{Attempt, ConnectionSetup, SetupError, attempts, connections};
 pub use slot::ConnectionSource;
+pub use stored::{open_store, prune_daily, store_location};
 pub use switch::{ManagedSwitch, SwitchError, SwitchFile};
 
 /// A connection's name: `tenant/connection`.

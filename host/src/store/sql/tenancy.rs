@@ -81,7 +81,7 @@ impl TenancyStore for SqlStore {
     }
 
     async fn remove_tenant(&self, name: &str, expected: Version, audit: &NewAuditEntry) -> Result<Changed> {
-        let mut transaction = self.write(&[Lock::Tenant(name)]).await?;
+        let mut transaction = self.write(&[Lock::Tenant(name), Lock::Sealed(name)]).await?;
         let current = version_of_tenant(&mut transaction, name).await?;
         if current != Some(expected) {
             return Ok(Changed::Conflict { current });

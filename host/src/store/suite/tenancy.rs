@@ -252,7 +252,7 @@ pub(super) async fn r44_what_a_tenant_had_goes_with_it_and_its_next_namesake_is_
     assert_eq!(store.run_states().await.unwrap(), []);
 }
 
-fn plugin(tenant: Option<&str>, digest: &str) -> PluginRecord {
+pub(super) fn plugin(tenant: Option<&str>, digest: &str) -> PluginRecord {
     PluginRecord {
         tenant: tenant.map(str::to_owned),
         digest: digest.repeat(32),
