@@ -96,9 +96,9 @@ async fn r47_killed_between_intent_and_outcome_the_next_run_converges_on_postgre
             );
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        // Killed, as by a power cut: the write took effect, its intent is open, and nobody gives the lease back.
+        // Killed, as by a power cut: a write took effect, its intent is open, and nobody gives the lease back.
         drop(first);
-        assert_eq!(writes(&lab, target).len(), 1, "{what}");
+        assert_ne!(writes(&lab, target), [], "{what}");
         assert_ne!(
             store.unsettled(&directory(target), 0).await.unwrap(),
             [],
