@@ -24,6 +24,7 @@ BUILD = cargo build --locked --workspace --lib --bins
 .PHONY: help sandbox test soak scale clients lint deny guest-toolchain node-packages
 .PHONY: help sandbox test soak scale tenants clients lint deny guest-toolchain node-packages
 .PHONY: help sandbox test soak scale clients api-test lint deny guest-toolchain node-packages
+.PHONY: help sandbox test soak scale clients lint deny guest-toolchain node-packages postgres
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 20
@@ -36,8 +37,9 @@ console: guest-toolchain ## Build everything and serve the console with simulate
 	cargo run --locked --package groupcast -- sandbox --console $(CONSOLE)
 
 # With nextest (cargo-nextest, where it is installed) tests of all rooms run beside each other: most of them wait.
-test: guest-toolchain node-packages ## Run every test
-	@if cargo nextest --version >/dev/null 2>&1; then \
+test: guest-toolchain node-packages postgres ## Run every test
+	@if compgen -G "/usr/lib/postgresql/*/bin/postgres" >/dev/null; then export GROUPCAST_REQUIRE_POSTGRES=1; fi; \
+	if cargo nextest --version >/dev/null 2>&1; then \
 		set -x; cargo nextest run --locked --workspace --lib --bins --tests $(TEST); \
 	else \
 		set -x; cargo test --locked --workspace --lib --bins --tests $(TEST); \
@@ -83,6 +85,9 @@ deny: ## Licences, sources, bans; advisories too where their database can be rea
 
 guest-toolchain: ## Install what builds the guest: rustup's wasm32 target, or Debian's packages
 	@bash .ci/guest-toolchain
+
+postgres: ## Install the PostgreSQL server that tests of the store start
+	@bash .ci/postgres
 
 node-packages: ## Install what runs the component in Node, where there is Node
 	@if command -v npm >/dev/null; then \

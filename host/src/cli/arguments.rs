@@ -8,6 +8,8 @@ use std::str::FromStr;
 use chrono::NaiveDate;
 use clap::{ArgAction, Args, Parser, Subcommand};
 
+use super::store_arguments::StoreArguments;
+
 const SHARED: &str = "Options of every command";
 
 const EXIT_CODES: &str = "\
@@ -196,6 +198,14 @@ Example:
   groupcast token list
   groupcast token revoke 5f1c8a2be90d4477")]
     Token(TokenArguments),
+    /// Look at the store, back it up, move it, tidy it
+    #[command(after_help = "\
+Example:
+  groupcast store status
+  groupcast store backup groupcast-2026-03-14.backup
+  groupcast store restore groupcast-2026-03-14.backup
+  groupcast store prune --older-than 90d")]
+    Store(StoreArguments),
     /// Look at plugin files
     Plugin(PluginArguments),
     /// Print the JSON Schema of the configuration file

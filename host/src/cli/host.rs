@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 use super::arguments::{HealthArguments, SandboxArguments, SimulatorsArguments};
+use super::commands::StorePlace;
 use super::exit::Exit;
 use super::operations::{Observer, Operations};
 use super::problem::Problem;
@@ -89,10 +90,10 @@ impl Host {
                 .map_err(|error| refused(&error))?,
         };
         telemetry.compiled();
-        let store = SqliteStore::open(&config.store_path)
+        let store = crate::run::open_store(&config)
             .await
             .map_err(|error| Problem::failed(error.to_string()))?;
-        let store: Arc<dyn Store> = Arc::new(WatchedStore::new(Arc::new(store), telemetry.clone()));
+        let store: Arc<dyn Store> = Arc::new(WatchedStore::new(store, telemetry.clone()));
         // The log says what runs do: beside it, progress would say it twice, and not in the log's form.
         let observer = Arc::new(Watchers(vec![Arc::new(telemetry.clone()), events.clone()]));
         let groupcast = Groupcast::with_plugin(Vec::new(), store, engine, plugin, observer)
@@ -114,7 +115,7 @@ impl Host {
             return Groupcast::open(config.clone(), options).await;
         };
         let setups = crate::run::connections(config).await?;
-        let store = Arc::new(SqliteStore::open(&config.store_path).await?);
+        let store = crate::run::open_store(config).await?;
         let (engine, plugin) = (Arc::clone(engine), Arc::clone(plugin));
         Ok(Groupcast::with_plugin(
             setups,
@@ -148,7 +149,11 @@ impl Surroundings for Host {
             watch: &watch,
             events,
         };
-        let served = super::serve::serve(groupcast, &connections, around, cancel).await;
+        let tidying = crate::run::prune_daily(Arc::clone(groupcast.store()), config.store.keep_runs_days);
+        let served = tokio::select! {
+            served = super::serve::serve(groupcast, &connections, around, cancel) => served,
+            never = tidying => match never {},
+        };
         watch.stop().await;
         served
     }
@@ -236,6 +241,16 @@ impl Surroundings for Host {
             .map_err(|error| Problem::failed(error.to_string()))?;
         let declared = config.tenants.into_iter().map(|tenant| tenant.name).collect();
         Ok(Tokens::new(Arc::new(store), declared))
+    }
+
+    async fn store(&self, config: &Path) -> Result<StorePlace, Problem> {
+        let config = load(config)?;
+        Ok(StorePlace {
+            location: crate::run::store_location(&config)
+                .await
+                .map_err(|error| Problem::refused(error.to_string()))?,
+            keep_runs_days: config.store.keep_runs_days,
+        })
     }
 
     fn schema(&self) -> Result<String, Problem> {

@@ -17,6 +17,7 @@ mod prompt;
 pub mod render;
 mod serve;
 mod session;
+pub mod store_arguments;
 pub mod surroundings;
 #[cfg(test)]
 mod tests;

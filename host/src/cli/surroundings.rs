@@ -10,6 +10,7 @@ use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
 use super::arguments::{HealthArguments, SandboxArguments, SimulatorsArguments};
+use super::commands::StorePlace;
 use super::exit::Exit;
 use super::operations::{Observer, Operations};
 use super::problem::Problem;
@@ -84,6 +85,8 @@ pub trait Surroundings: Send + Sync {
     async fn tokens(&self, config: &Path) -> Result<Tokens, Problem>;
     /// The stored secrets of a configuration: the host's, or a tenant's.
     async fn secrets(&self, config: &Path, tenant: Option<&str>) -> Result<Box<dyn SecretStore>, Problem>;
+    /// Where a configuration keeps its store. Opens nothing.
+    async fn store(&self, config: &Path) -> Result<StorePlace, Problem>;
     /// The JSON Schema of the configuration file.
     fn schema(&self) -> Result<String, Problem>;
     /// The sandbox.

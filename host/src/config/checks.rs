@@ -12,12 +12,12 @@ use super::problem::{Problem, Source};
 use super::values::{is_address, is_domain, is_guid, is_loopback, is_near};
 use super::{
     Config, Connection, ConnectionId, EntraSection, File, GoogleSection, JumpCloud, JumpCloudCredential,
-    JumpCloudSection, KeySource, Network, ONLY_TENANT, OneOrMany, PluginsSection, RunLimits, ScheduleSection,
-    SecretSource, SecretsSection, ServiceSection, SubjectTokenUrlSection, Target, Tenant,
-    WorkloadIdentitySection,
+    JumpCloudSection, KeySource, Network, ONLY_TENANT, OneOrMany, PluginsSection, QuietSection,
+    RegistrySection, RunLimits, ScheduleSection, SecretSource, SecretsSection, ServiceSection, StoreSection,
+    SubjectTokenUrlSection, Target, Tenant, WorkloadIdentitySection,
 };
 use crate::recording::Recordings;
-use crate::schedule::Schedule;
+use crate::schedule::{QuietHours, Schedule, ScheduleError, Timetable};
 use crate::secrets::Owner;
 
 pub(super) fn check(source: &Source<'_>, places: &Places<'_>, file: File) -> Result<Config, Vec<Problem>> {
@@ -133,6 +133,14 @@ impl Check<'_> {
         Config {
             path: self.source.path.to_path_buf(),
             store_path: self.path(&file.store.path),
+            store: StoreSection {
+                path: self.path(&file.store.path),
+                url: file
+                    .store
+                    .url
+                    .map(|source| self.secret(&["store".into(), "url".into()], source)),
+                ..file.store
+            },
             secrets_file: self.path(&file.secrets.file),
             secrets_key_file: self.path(&file.secrets.key_file),
             secrets: self.secrets(file.secrets),
@@ -153,10 +161,7 @@ impl Check<'_> {
                 service
             }),
             telemetry: file.telemetry,
-            plugins: PluginsSection {
-                folder: self.path(&file.plugins.folder),
-                ..file.plugins
-            },
+            plugins: self.plugins(file.plugins),
             tenants,
         }
     }
@@ -172,6 +177,7 @@ impl Check<'_> {
                     .into_iter()
                     .map(|fault| ("telemetry", fault)),
             )
+            .chain(file.store.faults().into_iter().map(|fault| ("store", fault)))
             .chain(file.plugins.faults().into_iter().map(|fault| ("plugins", fault)))
             .chain(file.secrets.faults().into_iter().map(|fault| ("secrets", fault)))
             .collect::<Vec<_>>();
@@ -227,6 +233,13 @@ impl Check<'_> {
             ("log_kib", u64::from(limits.log_kib), 1, 1_048_576),
             ("response_mib", u64::from(limits.response_mib), 1, 1_024),
             ("plan_mib", u64::from(limits.plan_mib), 1, 65_536),
+            (
+                "runs_at_once",
+                u64::from(limits.runs_at_once.unwrap_or(1)),
+                1,
+                256,
+            ),
+            ("runs_per_tenant", u64::from(limits.runs_per_tenant), 1, 256),
         ] {
             self.range(&["limits".into(), key.into()], given, least, most);
         }
@@ -513,7 +526,7 @@ impl Check<'_> {
         place: &[String],
         settings: &Settings,
         schedule: Option<&ScheduleSection>,
-    ) -> Option<Schedule> {
+    ) -> Option<Timetable> {
         for (number, group) in settings.bound.iter().flatten().enumerate() {
             // A group's name may have blanks around it, which count (R24); it may not be nothing.
             if group.is_empty() {
@@ -568,18 +581,76 @@ impl Check<'_> {
             0,
             3_600,
         );
+        if let Some(seconds) = section.watch_seconds {
+            self.range(&at(&place, "watch_seconds"), u64::from(seconds), 10, 3_600);
+        }
+        self.range(
+            &at(&place, "quarantine_after"),
+            u64::from(section.quarantine_after),
+            0,
+            1_000,
+        );
+        let quiet = section
+            .quiet
+            .iter()
+            .enumerate()
+            .filter_map(|(number, quiet)| {
+                let place = at(&at(&place, "quiet"), &number.to_string());
+                self.quiet(&place, quiet, &section.timezone)
+            })
+            .collect();
         let jitter = Duration::from_secs(u64::from(section.jitter_seconds));
         match Schedule::parse(&section.cron, &section.timezone, jitter) {
-            Ok(schedule) => section.enabled.then_some(schedule),
+            Ok(schedule) => Some(Timetable {
+                schedule,
+                enabled: section.enabled,
+                quiet,
+                quiet_for: section.quiet_for,
+                missed: section.missed,
+                watch: section
+                    .watch_seconds
+                    .map(|seconds| Duration::from_secs(seconds.into())),
+                quarantine_after: section.quarantine_after,
+            }),
             Err(error) => {
                 let key = match error {
-                    crate::schedule::ScheduleError::Zone { .. } => "timezone",
+                    ScheduleError::Zone { .. } => "timezone",
                     _ => "cron",
                 };
                 self.refuse(&at(&place, key), error.to_string(), None);
                 None
             }
         }
+    }
+
+    fn quiet(&mut self, place: &[String], section: &QuietSection, zone: &str) -> Option<QuietHours> {
+        let mut time = |key: &str, text: &str| {
+            let time = chrono::NaiveTime::parse_from_str(text, "%H:%M").ok();
+            if time.is_none() || text.len() != 5 {
+                let help = "write hours and minutes, such as 08:00";
+                self.refuse(&at(place, key), "this is no time of the day", Some(help));
+            }
+            time
+        };
+        let (from, until) = (time("from", &section.from), time("until", &section.until));
+        let zone = match (
+            Schedule::zone(section.timezone.as_deref().unwrap_or(zone)),
+            &section.timezone,
+        ) {
+            (Ok(zone), _) => Some(zone),
+            (Err(error), Some(_)) => {
+                self.refuse(&at(place, "timezone"), error.to_string(), None);
+                None
+            }
+            // The schedule's own is refused where it stands.
+            (Err(_), None) => None,
+        };
+        Some(QuietHours {
+            days: section.days.iter().copied().map(Into::into).collect(),
+            from: from?,
+            until: until?,
+            zone: zone?,
+        })
     }
 
     fn workload_identity(
@@ -656,6 +727,19 @@ impl Check<'_> {
             .bearer
             .map(|source| self.secret(&at(place, "bearer"), source));
         section
+    }
+
+    fn plugins(&mut self, section: PluginsSection) -> PluginsSection {
+        let place = at(&at(&[], "plugins"), "registries");
+        let registries = section.registries.into_iter().map(|registry| RegistrySection {
+            password: self.secret(&place, registry.password),
+            ..registry
+        });
+        PluginsSection {
+            registries: registries.collect(),
+            folder: self.path(&section.folder),
+            trusted: section.trusted,
+        }
     }
 
     fn secret(&mut self, place: &[String], source: SecretSource) -> SecretSource {

@@ -16,6 +16,7 @@ mod secret_source;
 mod secrets;
 mod sections;
 mod service;
+mod store;
 mod telemetry;
 #[cfg(test)]
 mod tests;
@@ -23,24 +24,26 @@ mod values;
 
 pub use network::Network;
 pub use one_or_many::OneOrMany;
-pub use plugins::PluginsSection;
+pub use plugins::{PluginsSection, RegistrySection};
 pub use problem::{ConfigError, Problem};
 pub use secret_source::{SecretSource, VaultPlace};
 pub use secrets::{
     AppRoleSection, KeySource, KubernetesSection, SecretsSection, TransitSection, VaultSection,
 };
 pub use sections::{
-    CertificateSection, EntraSection, File, GoogleSection, JumpCloudSection, NetworkSection,
-    RecordingSection, RunLimits, ScheduleSection, ServiceAccountSection, StoreSection,
+    CertificateSection, Day, EntraSection, File, GoogleSection, JumpCloudSection, NetworkSection,
+    QuietSection, RecordingSection, RunLimits, ScheduleSection, ServiceAccountSection,
     SubjectTokenUrlSection, TenantSection, WorkloadIdentitySection,
 };
-pub use service::{OidcSection, ServiceSection, TlsSection};
+pub use service::{OidcSection, ServiceSection, TlsSection, is_subject};
+pub use store::StoreSection;
 pub use telemetry::{DeadManSection, LogFormat, TelemetrySection};
 
 pub use crate::store::ConnectionId;
 
 use crate::recording::Recordings;
-use crate::schedule::Schedule;
+use crate::schedule::Timetable;
+
 use crate::secrets::Owner;
 
 /// The longest configuration that is read, in bytes.
@@ -56,8 +59,11 @@ pub const ONLY_TENANT: &str = "default";
 pub struct Config {
     /// The file that it comes from.
     pub path: PathBuf,
-    /// The store's database file.
+    /// The store's database file, where it has one.
     pub store_path: PathBuf,
+    /// Where the store is, and how long what is in it is kept.
+    pub store: StoreSection,
+
     /// Where stored secrets are, the host's key, and Vault.
     pub secrets: SecretsSection,
     /// The encrypted secrets' file, as `secrets` has it.
@@ -131,7 +137,7 @@ pub struct Connection {
     /// The directory.
     pub target: Target,
     /// When runs begin; none: only when asked for.
-    pub schedule: Option<Schedule>,
+    pub schedule: Option<Timetable>,
 }
 
 /// A directory that groups go to.

@@ -13,6 +13,7 @@ use super::plugins::PluginsSection;
 use super::secret_source::SecretSource;
 use super::secrets::SecretsSection;
 use super::service::ServiceSection;
+use super::store::StoreSection;
 use super::telemetry::TelemetrySection;
 use crate::schedule::{Missed, QuietFor};
 
@@ -77,22 +78,6 @@ pub struct TenantSection {
     /// Entra ID directories: a table, or an array of tables.
     #[serde(default)]
     pub entra: OneOrMany<EntraSection>,
-}
-
-/// Where the ledger, plans and runs are kept.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct StoreSection {
-    /// The database file; made where there is none. A relative path is relative to this file.
-    pub path: PathBuf,
-}
-
-impl Default for StoreSection {
-    fn default() -> Self {
-        Self {
-            path: PathBuf::from("groupcast.db"),
-        }
-    }
 }
 
 /// Recordings of runs: all that the component saw and said, without secrets. They hold people's names and addresses.

@@ -26,8 +26,7 @@ use crate::egress::policy::{Phase, Policy};
 use crate::plugin::{Plugin, PluginEngine, PluginError, RunError, RunLimits, RunServices, Sandbox, Usage};
 use crate::recording::{Kind, Recordings};
 use crate::store::{
-    Mode, NewPlan, NewRun, PlanRecord, RunEnd, RunKind, RunQuery, RunRecord, RunResult, SqliteStore, Store,
-    StoreError,
+    Mode, NewPlan, NewRun, PlanRecord, RunEnd, RunKind, RunQuery, RunRecord, RunResult, Store, StoreError,
 };
 use crate::telemetry::traces;
 
@@ -94,7 +93,7 @@ impl Groupcast {
     /// What cannot be opened, and what to do. No vendor is asked anything yet.
     pub async fn open(config: Config, options: OpenOptions) -> Result<Self, OpenError> {
         let setups = super::setup::connections(&config).await?;
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.store_path).await?);
+        let store = super::stored::open_store(&config).await?;
         let opened = Self::with_store(setups, store, options).await?;
         Ok(if config.record {
             opened.recording(config.recordings)

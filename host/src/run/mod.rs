@@ -20,6 +20,7 @@ mod recorder;
 mod sample;
 mod setup;
 mod slot;
+mod stored;
 mod switch;
 mod undo;
 mod view;
@@ -37,6 +38,7 @@ pub use outcome::{
 pub use recorder::{RequestCounts, VendorCounts};
 pub use setup::{Attempt, ConnectionSetup, SetupError, attempts, attempts_with, connections};
 pub use slot::ConnectionSource;
+pub use stored::{open_store, prune_daily, store_location};
 pub use switch::{ManagedSwitch, SwitchError, SwitchFile};
 
 /// A connection's name: `tenant/connection`.

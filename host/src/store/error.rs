@@ -9,24 +9,73 @@ use chrono::{DateTime, Utc};
 #[non_exhaustive]
 pub enum StoreError {
     /// The database could not be opened.
-    #[error("the store {path} cannot be opened: {source}; check that the folder exists and is writable", path = .path.display())]
+    #[error("the store {place} cannot be opened: {source}; check that the folder exists and is writable")]
     Open {
         /// The database file.
-        path: PathBuf,
+        place: String,
         /// The cause.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The database was written by a newer program.
-    #[error("the store {path} was made by a newer version of groupcast (schema {version}); use that version, or another store", path = .path.display())]
+    #[error(
+        "the store {place} was made by a newer version of groupcast (schema {version}); use that version, or another store"
+    )]
     Newer {
-        /// The database file.
-        path: PathBuf,
+        /// The database file, or database and server.
+        place: String,
         /// The schema version that this program does not know.
         version: i64,
     },
+    /// The database server does not let us in.
+    #[error("the store {place} cannot be opened: {what} ({source})")]
+    Server {
+        /// Database and server.
+        place: String,
+        /// What is wrong and what to do.
+        what: String,
+        /// The cause.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The database is none that the store can be in.
+    #[error("the store {place} cannot be used: {what}")]
+    Unfit {
+        /// Database and server.
+        place: String,
+        /// What is wrong and what to do.
+        what: String,
+    },
+    /// The connection to the server broke in mid-step.
+    #[error(
+        "the connection to the store broke ({0}); check that its server runs. Whether this step was kept shows when the          run is started again, which is safe"
+    )]
+    Broken(sqlx::Error),
+    /// No connection to the server came free, or could be made.
+    #[error(
+        "the store gave no connection in time; check that its server runs, and raise `store.connections` where many runs          are under way at once"
+    )]
+    NoConnection,
     /// The database refused or failed.
     #[error("the store failed: {0}; nothing of this step was kept")]
     Database(sqlx::Error),
+    /// A backup that cannot be written or restored.
+    #[error("the backup {path} cannot be used: {what}", path = .path.display())]
+    Backup {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong and what to do.
+        what: String,
+    },
+    /// A store that something would be restored over.
+    #[error(
+        "the store is not empty, and nothing was changed; restore into an empty one, or throw away what is in it with \
+         `--replace`"
+    )]
+    NotEmpty,
+    /// A store that hosts are at work on.
+    #[error(
+        "run {0} is under way on the store, and nothing was changed; stop every host that uses it, then try again"
+    )]
+    AtWork(String),
     /// Another process has been writing for longer than any write takes.
     #[error(
         "the store is held by another process that does not let go of it, so nothing of this step was kept; a process \
@@ -116,13 +165,26 @@ pub enum StoreError {
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
-        // SQLITE_BUSY, and its extended codes in the low byte.
-        let busy = error
-            .as_database_error()
-            .and_then(|cause| cause.code())
-            .and_then(|code| code.parse::<u32>().ok())
-            .is_some_and(|code| code & 0xff == 5);
-        if busy { Self::Busy } else { Self::Database(error) }
+        let code = error.as_database_error().and_then(|cause| cause.code());
+        match (&error, code.as_deref()) {
+            (_, Some(code)) if is_busy(code) => Self::Busy,
+            // The server is going away, or ended a transaction that stood still for too long.
+            (_, Some("57P01" | "57P02" | "57P03" | "25P03")) => Self::Broken(error),
+            (sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed, _) => {
+                Self::Broken(error)
+            }
+            (sqlx::Error::PoolTimedOut, _) => Self::NoConnection,
+            _ => Self::Database(error),
+        }
+    }
+}
+
+/// Whether the code says that somebody else holds what a write needs. SQLite's codes are numbers of up to four digits:
+/// `SQLITE_BUSY`, and its extended codes in the low byte. PostgreSQL's have five places.
+fn is_busy(code: &str) -> bool {
+    match code.len() {
+        5 => matches!(code, "55P03" | "40P01" | "40001"),
+        _ => code.parse::<u32>().is_ok_and(|code| code & 0xff == 5),
     }
 }
 

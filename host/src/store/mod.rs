@@ -1,9 +1,9 @@
 //! What must outlive a process: the ledger, the plugin's state, runs, plans, connections and leases.
 //!
-//! [`Store`] is the whole of it; [`SqliteStore`] is the embedded one. Every store passes the same test suite
-//! (`suite`). What is in here is durable when the call returns, or was not done at all. No policy enters
-//! this room: whether a plan *should* be approved or a run *should* start is decided elsewhere, and no secret
-//! is ever kept here.
+//! [`Store`] is the whole of it; [`SqliteStore`] is the embedded one, [`PostgresStore`] the one that many hosts share.
+//! Their statements are written once (`sql`), and both pass the same test suite (`suite`). What is in here is durable
+//! when the call returns, or was not done at all. No policy enters this room: whether a plan *should* be approved or a
+//! run *should* start is decided elsewhere, and no secret is ever kept here but sealed.
 
 use async_trait::async_trait;
 use chrono::Duration;
@@ -11,7 +11,11 @@ use chrono::Duration;
 use crate::ledger::{Binding, Effect, Intent, Membership, OpenIntent, Outcome};
 
 mod error;
+mod location;
 mod locks;
+mod maintenance;
+mod portable;
+mod postgres;
 mod records;
 mod released;
 pub mod service;
@@ -21,6 +25,10 @@ mod suite;
 mod values;
 
 pub use error::{Result, StoreError};
+pub use location::{Location, Schema};
+pub use maintenance::{MaintenanceStore, Pruned, RestoreOptions, Retention, StoreStatus};
+pub use portable::BackupSummary;
+pub use postgres::PostgresStore;
 pub use records::*;
 pub use service::ServiceStore;
 pub use sqlite::SqliteStore;
@@ -40,12 +48,26 @@ pub const PLAN_DAYS: i64 = 7;
 
 /// Everything that is kept. A `dyn Store` has all the methods of its parts.
 pub trait Store:
-    LedgerStore + StateStore + RunStore + PlanStore + ConnectionStore + LeaseStore + ServiceStore
+    LedgerStore
+    + StateStore
+    + RunStore
+    + PlanStore
+    + ConnectionStore
+    + LeaseStore
+    + ServiceStore
+    + MaintenanceStore
 {
 }
 
 impl<T> Store for T where
-    T: LedgerStore + StateStore + RunStore + PlanStore + ConnectionStore + LeaseStore + ServiceStore
+    T: LedgerStore
+        + StateStore
+        + RunStore
+        + PlanStore
+        + ConnectionStore
+        + LeaseStore
+        + ServiceStore
+        + MaintenanceStore
 {
 }
 

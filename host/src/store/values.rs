@@ -47,7 +47,7 @@ pub(super) fn from_word<T: serde::de::DeserializeOwned>(word: String) -> Result<
 }
 
 /// A record's JSON. What cannot be written as JSON is a fault of ours, and nothing is kept.
-pub(super) fn json<T: serde::Serialize>(value: &T) -> Result<String> {
+pub(super) fn json<T: serde::Serialize + ?Sized>(value: &T) -> Result<String> {
     serde_json::to_string(value).map_err(|error| StoreError::Damaged(error.to_string()))
 }
 

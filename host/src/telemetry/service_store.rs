@@ -1,6 +1,8 @@
 //! The service's records, watched as the rest of the store is: how long each call takes, what the audit log gains, and
 //! when secrets expire.
 
+use std::path::Path;
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
@@ -11,7 +13,10 @@ use crate::store::service::{
     RunState, SealedKey, SealedSecret, SealedStore, SecretName, SessionRecord, TenancyStore, TenantRecord,
     TokenRecord, Version,
 };
-use crate::store::{ConnectionId, Page, Result};
+use crate::store::{
+    BackupSummary, ConnectionId, MaintenanceStore, Page, Pruned, RestoreOptions, Result, Retention,
+    StoreStatus,
+};
 
 impl WatchedStore {
     fn count_audit(&self, added: bool) {
@@ -294,5 +299,31 @@ impl HistoryStore for WatchedStore {
 
     async fn changes_per_day(&self, id: &ConnectionId, since: DateTime<Utc>) -> Result<Vec<ChangeCount>> {
         watched!(self, changes_per_day(id, since))
+    }
+}
+
+#[async_trait]
+impl MaintenanceStore for WatchedStore {
+    async fn status(&self) -> Result<StoreStatus> {
+        watched!(self, status())
+    }
+
+    async fn prune(&self, retention: &Retention) -> Result<Pruned> {
+        watched!(self, prune(retention))
+    }
+
+    async fn backup(&self, to: &Path) -> Result<BackupSummary> {
+        watched!(self, backup(to))
+    }
+
+    async fn restore(
+        &self,
+        from: &Path,
+        options: RestoreOptions,
+        audit: &NewAuditEntry,
+    ) -> Result<BackupSummary> {
+        let result = watched!(self, restore(from, options, audit));
+        self.count_audit(result.is_ok());
+        result
     }
 }

@@ -10,6 +10,7 @@
 )]
 
 pub mod faults;
+pub mod postgres;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -20,7 +21,6 @@ use groupcast::plugin::{Plugin, PluginEngine, RunLimits};
 use groupcast::run::{
     ApplyOutcome, ConnectionName, Groupcast, NoObserver, PlanOutcome, RunFailure, Selection, SyncOutcome,
 };
-use groupcast::store::{SqliteStore, Store};
 use groupcast_guest::engine::Extent;
 use groupcast_guest::plan::part::{Operation, Part};
 use groupcast_simulators::organisation::{Organisation, Size, generated};
@@ -213,11 +213,9 @@ managed = true
         let setups = groupcast::run::connections(&config)
             .await
             .unwrap_or_else(|error| panic!("{error}"));
-        let store: Arc<dyn Store> = Arc::new(
-            SqliteStore::open(&config.store_path)
-                .await
-                .expect("the store opens"),
-        );
+        let store = groupcast::run::open_store(&config)
+            .await
+            .unwrap_or_else(|error| panic!("{error}"));
         Groupcast::with_plugin(setups, store, engine, plugin, Arc::new(NoObserver))
     }
 

@@ -8,12 +8,15 @@ mod look;
 mod replay;
 mod secrets;
 mod tokens;
+mod store;
 
 use super::arguments::{Command, PluginCommand};
 use super::exit::Exit;
 use super::problem::Problem;
 use super::render::plan::Totals;
 use super::session::Session;
+
+pub use store::StorePlace;
 
 /// How a command ends that made a plan and applied nothing. What could not be read whole is no "nothing to do": whoever
 /// watches the exit code must hear of a vendor that is down.
@@ -39,6 +42,7 @@ pub async fn execute(session: &mut Session<'_>, command: &Command) -> Result<Exi
         Command::Sync(arguments) => apply::sync(session, arguments).await,
         Command::Undo(arguments) => apply::undo(session, arguments).await,
         Command::Secrets(arguments) => secrets::secrets(session, &arguments.command).await,
+        Command::Store(arguments) => store::store(session, &arguments.command).await,
         Command::Plugin(arguments) => {
             let PluginCommand::Inspect { file } = &arguments.command;
             inspect::inspect(session, file).await

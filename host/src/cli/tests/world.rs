@@ -18,6 +18,7 @@ use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::arguments::{CommandLine, HealthArguments, SandboxArguments, SimulatorsArguments};
+use crate::cli::commands::StorePlace;
 use crate::cli::exit::Exit;
 use crate::cli::operations::{
     ApplyOutcome, CheckReport, ConnectionName, Observer, OperationOutcome, Operations, PlanOutcome,
@@ -578,6 +579,13 @@ impl Surroundings for FakeSurroundings {
             .await
             .map_err(|error| Problem::failed(error.to_string()))?;
         Ok(Tokens::new(Arc::new(store), vec!["acme".to_owned()]))
+    }
+
+    async fn store(&self, config: &Path) -> Result<StorePlace, Problem> {
+        Ok(StorePlace {
+            location: crate::store::Location::File(config.with_extension("db")),
+            keep_runs_days: 400,
+        })
     }
 
     fn schema(&self) -> Result<String, Problem> {

@@ -74,7 +74,8 @@ pub trait TenancyStore: Send + Sync {
     /// One directory.
     async fn directory(&self, id: &ConnectionId) -> Result<Option<DirectoryRecord>>;
 
-    /// Makes (`expected` none) or changes a directory of a tenant that exists.
+    /// Makes (`expected` none) or changes a directory of a tenant that exists. One that is made begins plan-only, and
+    /// without a memory of its namesakes (R44).
     async fn put_directory(
         &self,
         record: &DirectoryRecord,

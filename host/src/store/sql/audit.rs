@@ -52,29 +52,34 @@ impl AuditStore for SqlStore {
     }
 
     async fn verify_audit(&self) -> Result<Option<u64>> {
-        // Read first: entries that are added meanwhile are more than this, and a missing end is fewer.
-        let last: i64 = sqlx::query_scalar("SELECT value FROM counters WHERE name = 'audit'")
-            .fetch_one(&self.reader)
+        first_broken(&mut *self.reader.acquire().await?).await
+    }
+}
+
+/// The first entry that does not fit the chain, or none.
+pub(super) async fn first_broken(connection: &mut DbConnection) -> Result<Option<u64>> {
+    // Read first: entries that are added meanwhile are more than this, and a missing end is fewer.
+    let last: i64 = sqlx::query_scalar("SELECT value FROM counters WHERE name = 'audit'")
+        .fetch_one(&mut *connection)
+        .await?;
+    let (mut sequence, mut hash) = (0, AuditEntry::BEGINNING.to_owned());
+    loop {
+        let rows = sqlx::query("SELECT * FROM audit WHERE sequence > $1 ORDER BY sequence LIMIT $2")
+            .bind(signed(sequence))
+            .bind(signed(PAGE as u64))
+            .fetch_all(&mut *connection)
             .await?;
-        let (mut sequence, mut hash) = (0, AuditEntry::BEGINNING.to_owned());
-        loop {
-            let rows = sqlx::query("SELECT * FROM audit WHERE sequence > $1 ORDER BY sequence LIMIT $2")
-                .bind(signed(sequence))
-                .bind(signed(PAGE as u64))
-                .fetch_all(&self.reader)
-                .await?;
-            for row in &rows {
-                let canonical: String = row.try_get("entry")?;
-                let stored: String = row.try_get("hash")?;
-                hash = AuditEntry::chain(&hash, &canonical);
-                if hash != stored || !is_itself(row, sequence + 1)? {
-                    return Ok(Some(sequence + 1));
-                }
-                sequence += 1;
+        for row in &rows {
+            let canonical: String = row.try_get("entry")?;
+            let stored: String = row.try_get("hash")?;
+            hash = AuditEntry::chain(&hash, &canonical);
+            if hash != stored || !is_itself(row, sequence + 1)? {
+                return Ok(Some(sequence + 1));
             }
-            if rows.len() < PAGE {
-                return Ok((sequence < unsigned(last)?).then_some(sequence + 1));
-            }
+            sequence += 1;
+        }
+        if rows.len() < PAGE {
+            return Ok((sequence < unsigned(last)?).then_some(sequence + 1));
         }
     }
 }

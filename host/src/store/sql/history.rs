@@ -51,11 +51,11 @@ impl HistoryStore for SqlStore {
 
     async fn changes_per_day(&self, id: &ConnectionId, since: DateTime<Utc>) -> Result<Vec<ChangeCount>> {
         let rows = sqlx::query(
-            "SELECT settled_at / $1 AS day, intents.kind AS kind, count(*) AS number FROM runs \
+            "SELECT intents.settled_at / $1 AS day, intents.kind AS kind, count(*) AS number FROM runs \
              JOIN intents ON intents.run = runs.id \
              WHERE runs.tenant = $2 AND runs.connection = $3 AND runs.started_at >= $4 \
              AND intents.settlement = 'applied' AND intents.settled_at >= $5 AND intents.kind IS NOT NULL \
-             GROUP BY 1, intents.kind ORDER BY 1, 2",
+             GROUP BY 1, 2 ORDER BY 1, 2",
         )
         .bind(DAY_MILLIS)
         .bind(&id.tenant)

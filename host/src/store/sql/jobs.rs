@@ -140,6 +140,17 @@ impl JobStore for SqlStore {
     }
 }
 
+impl SqlStore {
+    /// Forgets answers that are no longer given.
+    pub(super) async fn forget_answers(&self) -> Result<u64> {
+        let forgotten = sqlx::query("DELETE FROM answers WHERE at <= $1")
+            .bind(self.now() - ANSWER_MILLIS)
+            .execute(&self.writer)
+            .await?;
+        Ok(forgotten.rows_affected())
+    }
+}
+
 fn answered(row: &DbRow, fingerprint: &str) -> Result<Repeated> {
     let status: Option<i64> = row.try_get("status")?;
     if row.try_get::<&str, _>("fingerprint")? != fingerprint {

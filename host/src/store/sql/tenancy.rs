@@ -81,7 +81,7 @@ impl TenancyStore for SqlStore {
     }
 
     async fn remove_tenant(&self, name: &str, expected: Version, audit: &NewAuditEntry) -> Result<Changed> {
-        let mut transaction = self.write(&[Lock::Tenant(name)]).await?;
+        let mut transaction = self.write(&[Lock::Tenant(name), Lock::Sealed(name)]).await?;
         let current = version_of_tenant(&mut transaction, name).await?;
         if current != Some(expected) {
             return Ok(Changed::Conflict { current });
@@ -141,6 +141,10 @@ impl TenancyStore for SqlStore {
         if version_of_tenant(&mut transaction, &id.tenant).await?.is_none() {
             return Err(StoreError::NoTenant(id.tenant.clone()));
         }
+        if expected.is_none() {
+            // A run of its namesake may have ended after that one was removed.
+            forget_connection(&mut transaction, id).await?;
+        }
         let version = expected.unwrap_or(0) + 1;
         sqlx::query(
             "INSERT INTO directories (tenant, name, vendor, section, version, created_at, updated_at) \
@@ -172,18 +176,12 @@ impl TenancyStore for SqlStore {
         if current != Some(expected) {
             return Ok(Changed::Conflict { current });
         }
-        // A directory that is made under this name later is a new connection, and begins plan-only (R44).
-        for statement in [
-            "DELETE FROM run_states WHERE tenant = $1 AND name = $2",
-            "DELETE FROM connections WHERE tenant = $1 AND name = $2",
-            "DELETE FROM directories WHERE tenant = $1 AND name = $2",
-        ] {
-            sqlx::query(statement)
-                .bind(&id.tenant)
-                .bind(&id.name)
-                .execute(&mut *transaction)
-                .await?;
-        }
+        forget_connection(&mut transaction, id).await?;
+        sqlx::query("DELETE FROM directories WHERE tenant = $1 AND name = $2")
+            .bind(&id.tenant)
+            .bind(&id.name)
+            .execute(&mut *transaction)
+            .await?;
         noted(&mut transaction, audit, self.now()).await?;
         transaction.commit().await?;
         Ok(Changed::Made(expected))
@@ -307,6 +305,22 @@ async fn noted(connection: &mut DbConnection, audit: &NewAuditEntry, now: i64) -
         .execute(&mut *connection)
         .await?;
     append(connection, audit, now).await?;
+    Ok(())
+}
+
+/// Forgets whether a connection may write, and what the scheduler remembers of it: a directory that is made under this
+/// name is a new connection, and begins plan-only (R44).
+async fn forget_connection(connection: &mut DbConnection, id: &ConnectionId) -> Result<()> {
+    for statement in [
+        "DELETE FROM run_states WHERE tenant = $1 AND name = $2",
+        "DELETE FROM connections WHERE tenant = $1 AND name = $2",
+    ] {
+        sqlx::query(statement)
+            .bind(&id.tenant)
+            .bind(&id.name)
+            .execute(&mut *connection)
+            .await?;
+    }
     Ok(())
 }
 

@@ -12,20 +12,16 @@ use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
 };
-use sqlx::{Sqlite, SqliteConnection, Transaction};
+use sqlx::{Connection, Sqlite, SqliteConnection, Transaction};
 
 use super::locks::Lock;
 use super::records::{Clock, system_clock};
-use super::{Result, StoreError};
+use super::{Result, Schema, StoreError};
 
-mod connections;
-mod ledger;
-mod plans;
-mod release;
-mod runs;
+mod dialect;
+#[expect(clippy::duplicate_mod, reason = "one source for both databases")]
 #[path = "../sql/mod.rs"]
 mod sql;
-mod state;
 
 // What the shared statements know the database by.
 type Db = Sqlite;
@@ -72,7 +68,7 @@ impl SqliteStore {
     /// As [`Self::open`].
     pub async fn open_with_clock(path: &Path, clock: Clock) -> Result<Self> {
         let failed = |source: Box<dyn std::error::Error + Send + Sync>| StoreError::Open {
-            path: path.to_path_buf(),
+            place: path.display().to_string(),
             source,
         };
         create_private(path).map_err(|error| failed(error.into()))?;
@@ -89,7 +85,7 @@ impl SqliteStore {
             .map_err(|error| failed(error.into()))?;
         migrate(&writer).await.map_err(|error| match error {
             MigrateError::VersionMissing(version) => StoreError::Newer {
-                path: path.to_path_buf(),
+                place: path.display().to_string(),
                 version,
             },
             other => failed(other.into()),
@@ -107,6 +103,40 @@ impl SqliteStore {
         })
     }
 
+    /// Which schema the file has; makes and changes nothing.
+    ///
+    /// # Errors
+    /// The file is there and cannot be opened, or is no database.
+    pub async fn schema(path: &Path) -> Result<Schema> {
+        let known = MIGRATIONS.iter().map(|known| known.version).max().unwrap_or(0);
+        if !path.exists() {
+            return Ok(Schema { found: None, known });
+        }
+        let options = SqliteConnectOptions::new().filename(path).busy_timeout(BUSY);
+        let opened = async {
+            let mut connection = SqliteConnection::connect_with(&options).await?;
+            let made: bool =
+                sqlx::query_scalar("SELECT count(*) > 0 FROM sqlite_master WHERE name = '_sqlx_migrations'")
+                    .fetch_one(&mut connection)
+                    .await?;
+            let found = match made {
+                true => {
+                    sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations WHERE success")
+                        .fetch_one(&mut connection)
+                        .await?
+                }
+                false => None,
+            };
+            connection.close().await?;
+            Ok(found)
+        };
+        let found = opened.await.map_err(|error: sqlx::Error| StoreError::Open {
+            place: path.display().to_string(),
+            source: error.into(),
+        })?;
+        Ok(Schema { found, known })
+    }
+
     /// Closes the file; what was answered is on the disk already.
     pub async fn close(&self) {
         self.reader.close().await;
@@ -118,8 +148,22 @@ impl SqliteStore {
         Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
     }
 
+    /// Begins to read everything as it is at one moment.
+    async fn snapshot(&self) -> Result<Transaction<'static, Sqlite>> {
+        Ok(self.reader.begin().await?)
+    }
+
+    fn place(&self) -> String {
+        self.path.display().to_string()
+    }
+
     fn now(&self) -> i64 {
         (self.clock)().timestamp_millis()
+    }
+
+    /// The time that all processes on this store go by: they are on one machine, so it is its clock.
+    async fn shared_now(&self, _: &mut SqliteConnection) -> Result<i64> {
+        Ok(self.now())
     }
 }
 
@@ -152,7 +196,7 @@ mod tests {
 
     use super::*;
     use crate::store::service::AuditStore;
-    use crate::store::{Store, suite};
+    use crate::store::{MaintenanceStore, RestoreOptions, Store, suite};
 
     #[tokio::test]
     async fn sqlite_passes_the_suite_of_all_stores() {
@@ -216,6 +260,57 @@ mod tests {
         let error = SqliteStore::open(&path).await.unwrap_err();
         assert!(matches!(error, StoreError::Open { .. }), "{error}");
         assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+    }
+
+    #[tokio::test]
+    async fn a_backup_has_every_table_and_column() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&folder.path().join("store.db")).await.unwrap();
+        let mut found: Vec<String> = sqlx::query_scalar(
+            "SELECT m.name || '.' || c.name FROM sqlite_master m JOIN pragma_table_info(m.name) c \
+             WHERE m.type = 'table'",
+        )
+        .fetch_all(&store.reader)
+        .await
+        .unwrap();
+        found.sort();
+        assert_eq!(found, suite::all_columns());
+    }
+
+    #[tokio::test]
+    async fn a_restored_audit_log_is_guarded_as_the_first_one_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&folder.path().join("store.db")).await.unwrap();
+        let guards = "SELECT name || ': ' || sql FROM sqlite_master WHERE type = 'trigger' ORDER BY name";
+        let before: Vec<String> = sqlx::query_scalar(guards).fetch_all(&store.reader).await.unwrap();
+        assert_eq!(before.len(), 2);
+        suite::audit_entries(&store, 2).await;
+        let backup = folder.path().join("backup");
+        store.backup(&backup).await.unwrap();
+        let options = RestoreOptions {
+            replace: true,
+            keep_modes: false,
+        };
+        store
+            .restore(&backup, options, &suite::entry("store.restored"))
+            .await
+            .unwrap();
+        let after: Vec<String> = sqlx::query_scalar(guards).fetch_all(&store.reader).await.unwrap();
+        assert_eq!(after, before);
+    }
+
+    #[tokio::test]
+    async fn the_schema_of_a_file_is_told_without_making_or_changing_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store.db");
+        let none = SqliteStore::schema(&path).await.unwrap();
+        assert_eq!((none.found, none.known >= 3, path.exists()), (None, true, false));
+        std::fs::write(&path, "").unwrap();
+        assert_eq!(SqliteStore::schema(&path).await.unwrap().found, None);
+        assert_eq!(std::fs::metadata(&path).unwrap().len(), 0);
+        SqliteStore::open(&path).await.unwrap().close().await;
+        let made = SqliteStore::schema(&path).await.unwrap();
+        assert_eq!(made.found, Some(made.known));
     }
 
     #[tokio::test]

@@ -27,6 +27,19 @@ pub(super) fn grant(subject: &str, tenant: Option<&str>) -> GrantRecord {
     }
 }
 
+pub(super) fn session(hash: &str, hands: &Hands, minutes: i64) -> SessionRecord {
+    SessionRecord {
+        hash: hash.to_owned(),
+        subject: "email:alice@example.com".to_owned(),
+        name: "Alice".to_owned(),
+        groups: vec!["platform".to_owned(), "\u{c4}pfel, \"quoted\"".to_owned()],
+        csrf: "c".to_owned(),
+        created_at: hands.now(),
+        seen_at: hands.now(),
+        expires_at: hands.now() + Duration::minutes(minutes),
+    }
+}
+
 pub(super) async fn a_token_is_found_by_its_hash_and_revoked_once(store: Arc<dyn Store>, hands: Hands) {
     let mut late = token("late", Some("acme"));
     late.created_at += Duration::seconds(1);
@@ -112,16 +125,7 @@ pub(super) async fn a_subject_has_one_role_a_tenant(store: Arc<dyn Store>, _: Ha
 }
 
 pub(super) async fn a_session_ends_when_it_expires(store: Arc<dyn Store>, hands: Hands) {
-    let session = |hash: &str, minutes: i64| SessionRecord {
-        hash: hash.to_owned(),
-        subject: "email:alice@example.com".to_owned(),
-        name: "Alice".to_owned(),
-        groups: vec!["platform".to_owned(), "Äpfel, \"quoted\"".to_owned()],
-        csrf: "c".to_owned(),
-        created_at: hands.now(),
-        seen_at: hands.now(),
-        expires_at: hands.now() + Duration::minutes(minutes),
-    };
+    let session = |hash: &str, minutes: i64| session(hash, &hands, minutes);
     let mut long = session("long", 60);
     store.put_session(&long).await.unwrap();
     store.put_session(&session("short", 1)).await.unwrap();

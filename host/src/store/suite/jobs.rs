@@ -3,7 +3,8 @@
 use super::*;
 use crate::store::service::*;
 
-fn job(id: &str, hands: &Hands, work: Work) -> JobRecord {
+/// A job that was asked for at some moment.
+pub(super) fn a_job(id: &str, work: Work) -> JobRecord {
     JobRecord {
         id: id.to_owned(),
         connection: ConnectionId::new("acme", "entra"),
@@ -12,13 +13,20 @@ fn job(id: &str, hands: &Hands, work: Work) -> JobRecord {
             by: "email:alice@example.com".to_owned(),
         },
         state: JobState::Queued,
-        queued_at: hands.now(),
+        queued_at: DateTime::from_timestamp_millis(1_790_000_000_123).unwrap(),
         began_at: None,
         ended_at: None,
         end: None,
         runs: Vec::new(),
         plan: None,
         host: "host-1".to_owned(),
+    }
+}
+
+fn job(id: &str, hands: &Hands, work: Work) -> JobRecord {
+    JobRecord {
+        queued_at: hands.now(),
+        ..a_job(id, work)
     }
 }
 

@@ -3,7 +3,7 @@
 use super::*;
 use crate::ledger::{Provenance, Settlement};
 
-fn membership(group: &str, target: &str, principal: &str) -> Membership {
+pub(super) fn membership(group: &str, target: &str, principal: &str) -> Membership {
     Membership {
         group: group.to_owned(),
         target: target.to_owned(),

@@ -8,10 +8,12 @@ use chrono::{DateTime, Duration, Utc};
 use super::*;
 
 mod audit;
+mod concurrent;
 mod history;
 mod identity;
 mod jobs;
 mod ledger;
+mod maintenance;
 mod plans;
 mod runs;
 mod sealed;
@@ -46,8 +48,9 @@ pub async fn all(make: impl AsyncFn(Clock) -> Arc<dyn Store>) {
         ($($test:path),* $(,)?) => {$(
             let hands = Hands::new();
             let store = make(hands.clock()).await;
-            eprintln!("suite: {}", stringify!($test));
+            let began = std::time::Instant::now();
             $test(store, hands).await;
+            eprintln!("suite: {} took {:?}", stringify!($test), began.elapsed());
         )*};
     }
     each!(
@@ -95,8 +98,22 @@ pub async fn all(make: impl AsyncFn(Clock) -> Arc<dyn Store>) {
         sealed::a_secret_takes_the_place_of_the_one_that_was_seen,
         history::one_sample_an_hour_is_kept_and_a_thousand_are_shown,
         history::changes_are_counted_by_day_and_kind,
+        maintenance::what_is_restored_is_what_was_there_and_plan_only,
+        maintenance::a_damaged_backup_is_refused_and_changes_nothing,
+        maintenance::a_backup_is_of_one_moment_while_others_write,
+        maintenance::what_is_old_is_forgotten_and_what_is_needed_stays,
+        concurrent::r48_of_many_who_ask_one_gets_the_lease,
+        concurrent::r47_whoever_takes_a_lease_over_finds_every_intent_of_the_one_before,
+        concurrent::r47_intents_of_many_directories_have_ids_of_their_own,
+        concurrent::r47_of_two_who_settle_one_does,
+        concurrent::r38_one_of_many_sees_management_switched_on,
+        concurrent::r44_plans_of_the_same_content_made_and_dropped_at_once_keep_theirs,
+        concurrent::r44_a_plan_is_applied_once,
+        concurrent::a_thousand_directories_are_listed_quickly,
     );
 }
+
+pub use maintenance::{all_columns, fill, highest_intent, intends_once_more};
 
 pub fn directory(name: &str) -> DirectoryKey {
     DirectoryKey::new("default", "google", name)
@@ -126,6 +143,51 @@ fn intent(number: usize) -> Intent {
     }
 }
 
+/// A tenant of this name.
+pub fn a_tenant(name: &str) -> service::TenantRecord {
+    tenancy::tenant(name)
+}
+
+/// What a run does: a plan, its approval, intents and their settling, under a lease.
+pub async fn work_of_a_run(store: &dyn Store, directory: &DirectoryKey, connection: &ConnectionId) {
+    store.see_managed(connection, true).await.unwrap();
+    store.claim_due(connection, Utc::now()).await.unwrap();
+    let lease = lease(store, directory, "run-1").await;
+    let plan = plans::seal(store, "run-1", &plans::three()).await;
+    store
+        .approve(&plan.directory, &plan.hash, &Parts::All, "alice")
+        .await
+        .unwrap();
+    let ids = store
+        .intend(directory, "run-1", &lease, &[intent(1)])
+        .await
+        .unwrap();
+    let outcome = Outcome {
+        intent: ids[0],
+        settlement: crate::ledger::Settlement::Applied,
+        status: None,
+        reason: None,
+        request_id: None,
+        effects: vec![Effect::Bind(binding("g", "t"))],
+    };
+    store.settle(directory, &[outcome]).await.unwrap();
+    store
+        .mark_applied(&plan.directory, &plan.hash, "run-1")
+        .await
+        .unwrap();
+    store
+        .renew_lease(&lease, Duration::hours(1), Duration::zero())
+        .await
+        .unwrap();
+    store.release_lease(&lease).await.unwrap();
+    let end = RunEnd::new(RunResult::Done, "done");
+    store
+        .end_run("run-1", &end, &serde_json::json!({}))
+        .await
+        .unwrap();
+    store.record_success(connection).await.unwrap();
+}
+
 /// So many entries in the audit log.
 pub async fn audit_entries(store: &dyn Store, count: usize) {
     for _ in 0..count {
@@ -134,7 +196,7 @@ pub async fn audit_entries(store: &dyn Store, count: usize) {
 }
 
 /// An entry of the audit log with this action.
-fn entry(action: &str) -> service::NewAuditEntry {
+pub fn entry(action: &str) -> service::NewAuditEntry {
     service::NewAuditEntry {
         actor: service::Actor {
             subject: "email:alice@example.com".to_owned(),

@@ -60,7 +60,7 @@ fn part(group: &str) -> Part {
     }
 }
 
-async fn seal(store: &dyn Store, run: &str, parts: &[Vec<u8>]) -> PlanRecord {
+pub(super) async fn seal(store: &dyn Store, run: &str, parts: &[Vec<u8>]) -> PlanRecord {
     start(store, run).await;
     let (first, rest) = parts.split_at(parts.len() / 2);
     store.stage_parts(run, 0, first).await.unwrap();
@@ -79,7 +79,7 @@ async fn seal_staged(store: &dyn Store, run: &str) -> Result<PlanRecord> {
     store.seal_plan(&plan).await
 }
 
-fn three() -> Vec<Vec<u8>> {
+pub(super) fn three() -> Vec<Vec<u8>> {
     // As another plugin might write it: what was given is what is kept, blanks and all.
     let mut parts: Vec<Vec<u8>> = ["a", "b", "c"].map(|group| part(group).to_bytes()).into();
     parts[1] = serde_json::to_vec_pretty(&part("b")).unwrap();

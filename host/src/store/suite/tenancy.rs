@@ -250,9 +250,19 @@ pub(super) async fn r44_what_a_tenant_had_goes_with_it_and_its_next_namesake_is_
     store.remove_directory(&id, 1, &entry("d")).await.unwrap();
     assert_eq!(store.connection(&id).await.unwrap().mode, Mode::PlanOnly);
     assert_eq!(store.run_states().await.unwrap(), []);
+    // A run that was under way ends after its directory was removed; then one of the same name is made.
+    store.set_mode(&id, Mode::Active).await.unwrap();
+    store.claim_due(&id, hands.now()).await.unwrap();
+    let record = a_directory("beta", "entra");
+    store.put_directory(&record, None, &entry("d")).await.unwrap();
+    assert_eq!(store.connection(&id).await.unwrap().mode, Mode::PlanOnly);
+    assert_eq!(store.run_states().await.unwrap(), []);
+    store.set_mode(&id, Mode::Active).await.unwrap();
+    store.put_directory(&record, Some(1), &entry("d")).await.unwrap();
+    assert_eq!(store.connection(&id).await.unwrap().mode, Mode::Active);
 }
 
-fn plugin(tenant: Option<&str>, digest: &str) -> PluginRecord {
+pub(super) fn plugin(tenant: Option<&str>, digest: &str) -> PluginRecord {
     PluginRecord {
         tenant: tenant.map(str::to_owned),
         digest: digest.repeat(32),

@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use groupcast::run::Selection;
-use groupcast::store::{DirectoryKey, LeaseAnswer, LeaseStore, LedgerStore, SqliteStore};
+use groupcast::store::{DirectoryKey, LeaseAnswer, LeaseStore, SqliteStore, Store};
 use groupcast_simulators::faults::{Fault, Rule};
 use groupcast_simulators::log::LoggedRequest;
 use groupcast_tests::{BOTH, Lab, Target, people, user};
@@ -19,7 +19,7 @@ const REQUEST_SECONDS: u64 = 2;
 
 /// When the first host is frozen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Moment {
+pub enum Moment {
     /// It holds the directory and has written nothing.
     LeaseTaken,
     /// Its intents are durable; their writes are about to be permitted, or just were.
@@ -36,7 +36,7 @@ fn now() -> u64 {
     u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap()
 }
 
-fn directory(target: Target) -> DirectoryKey {
+pub fn directory(target: Target) -> DirectoryKey {
     match target {
         Target::Google => DirectoryKey::new("default", "google", "example.com"),
         Target::Entra => DirectoryKey::new("default", "entra", "aaaaaaaa-0000-4000-8000-000000000000"),
@@ -44,7 +44,7 @@ fn directory(target: Target) -> DirectoryKey {
 }
 
 /// The same as it is leased: by what the vendor itself calls it.
-fn leased(lab: &Lab, target: Target) -> DirectoryKey {
+pub fn leased(lab: &Lab, target: Target) -> DirectoryKey {
     match target {
         Target::Google => {
             directory(target).leased_as("google", &lab.google(|google| google.tenant().customer_id))
@@ -54,7 +54,7 @@ fn leased(lab: &Lab, target: Target) -> DirectoryKey {
 }
 
 /// Writes that a target got, in the order of effect.
-fn writes(lab: &Lab, target: Target) -> Vec<LoggedRequest> {
+pub fn writes(lab: &Lab, target: Target) -> Vec<LoggedRequest> {
     lab.simulators
         .requests()
         .into_iter()
@@ -64,7 +64,11 @@ fn writes(lab: &Lab, target: Target) -> Vec<LoggedRequest> {
 
 /// A group that is exported, and a plan with so many creations, with additions and a removal.
 async fn prepared(target: Target, creations: usize) -> (Lab, String) {
-    let mut lab = Lab::new().await;
+    prepared_in(Lab::new().await, target, creations).await
+}
+
+/// The same in a laboratory that is there already.
+pub async fn prepared_in(mut lab: Lab, target: Target, creations: usize) -> (Lab, String) {
     let limits = lab.section("limits");
     limits.insert(
         "lease_seconds".to_owned(),
@@ -88,12 +92,12 @@ async fn prepared(target: Target, creations: usize) -> (Lab, String) {
 }
 
 /// How many groups the plan creates: a single write is sent by itself where the vendor's batches allow that.
-fn creations(moment: Moment) -> usize {
+pub fn creations(moment: Moment) -> usize {
     if moment == Moment::EffectOnTheWay { 1 } else { 6 }
 }
 
 /// What slows the vendor down so that the moment can be met.
-async fn slow(lab: &Lab, target: Target, moment: Moment) {
+pub async fn slow(lab: &Lab, target: Target, moment: Moment) {
     let (create, groups) = match target {
         Target::Google => ("POST", "/admin/directory/v1/groups"),
         Target::Entra => ("PATCH", "/v1.0/*"),
@@ -141,7 +145,7 @@ async fn batches_before_the_first_write() -> u32 {
 }
 
 /// Whether the moment has come.
-async fn has_come(lab: &Lab, store: &SqliteStore, target: Target, moment: Moment) -> bool {
+pub async fn has_come(lab: &Lab, store: &dyn Store, target: Target, moment: Moment) -> bool {
     match moment {
         Moment::LeaseTaken => lab
             .simulators
@@ -164,7 +168,7 @@ fn is_put_off(lab: &Lab) -> bool {
 }
 
 /// Everybody is where JumpCloud has them, and there is nothing left to do.
-async fn in_step(lab: &Lab, target: Target, creations: usize, what: &str) {
+pub async fn in_step(lab: &Lab, target: Target, creations: usize, what: &str) {
     for number in 0..creations {
         let (name, address) = (format!("Team {number}"), format!("team-{number}@example.com"));
         assert_eq!(
@@ -184,7 +188,7 @@ async fn in_step(lab: &Lab, target: Target, creations: usize, what: &str) {
 }
 
 /// Tries until nobody is in the way.
-async fn take_over(what: &str, attempt: impl Fn() -> Ended) -> Ended {
+pub async fn take_over(what: &str, attempt: impl Fn() -> Ended) -> Ended {
     let start = Instant::now();
     loop {
         let ended = attempt();

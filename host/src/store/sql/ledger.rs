@@ -1,13 +1,13 @@
-//! The ledger in SQLite: intents, outcomes, bindings and memberships.
+//! The ledger: intents, outcomes, bindings and memberships.
 
 use std::collections::{BTreeMap, HashSet};
 
 use async_trait::async_trait;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
+use sqlx::{QueryBuilder, Row};
 
-use super::SqliteStore;
+use super::{Db, DbConnection, DbRow, SqlStore, intent_ids};
 use crate::ledger::{Binding, Effect, Intent, Membership, OpenIntent, Outcome, Settlement};
+use crate::store::locks::Lock;
 use crate::store::values::{at_most, from_word, optional_time, signed, time, unsigned, word};
 use crate::store::{
     DETAILS_BYTES, DirectoryKey, Lease, LedgerStore, OutcomeQuery, OutcomeRecord, PAGE, Page, Result,
@@ -15,11 +15,11 @@ use crate::store::{
 };
 
 #[async_trait]
-impl LedgerStore for SqliteStore {
+impl LedgerStore for SqlStore {
     async fn bindings(&self, directory: &DirectoryKey, after: Option<&str>) -> Result<Page<Binding>> {
         let rows = sqlx::query(
             "SELECT group_id, state, key, target, details FROM bindings \
-             WHERE directory = ?1 AND (?2 IS NULL OR group_id > ?2) ORDER BY group_id LIMIT ?3",
+             WHERE directory = $1 AND ($2 IS NULL OR group_id > $2) ORDER BY group_id LIMIT $3",
         )
         .bind(directory.as_str())
         .bind(after)
@@ -44,8 +44,8 @@ impl LedgerStore for SqliteStore {
         };
         let rows = sqlx::query(
             "SELECT group_id, target, principal, provenance, user_id, address FROM memberships \
-             WHERE directory = ?1 AND group_id = ?2 AND (target, principal) > (?3, ?4) \
-             ORDER BY target, principal LIMIT ?5",
+             WHERE directory = $1 AND group_id = $2 AND (target, principal) > ($3, $4) \
+             ORDER BY target, principal LIMIT $5",
         )
         .bind(directory.as_str())
         .bind(group)
@@ -71,14 +71,16 @@ impl LedgerStore for SqliteStore {
         if intents.is_empty() {
             return Ok(Vec::new());
         }
-        let mut transaction = self.write(&[]).await?;
+        // Whoever takes the lease over waits until these intents are there to be found (R47).
+        let mut transaction = self.write(&[Lock::Lease(&lease.key)]).await?;
         // Read with the lock in hand: waiting for it can take longer than a lease lives.
+        let due = self.shared_now(&mut transaction).await?;
         let now = self.now();
         let held: Option<i64> =
-            sqlx::query_scalar("SELECT token FROM leases WHERE key = ? AND token = ? AND expires_at > ?")
+            sqlx::query_scalar("SELECT token FROM leases WHERE key = $1 AND token = $2 AND expires_at > $3")
                 .bind(&lease.key)
                 .bind(signed(lease.token))
-                .bind(now)
+                .bind(due)
                 .fetch_optional(&mut *transaction)
                 .await?;
         if held.is_none() || lease.key != directory.lease_key() {
@@ -87,17 +89,12 @@ impl LedgerStore for SqliteStore {
                 token: lease.token,
             });
         }
-        let last: i64 =
-            sqlx::query_scalar("UPDATE counters SET value = value + ? WHERE name = 'intent' RETURNING value")
-                .bind(signed(intents.len() as u64))
-                .fetch_one(&mut *transaction)
-                .await?;
-        let first = unsigned(last)? + 1 - intents.len() as u64;
-        let mut insert = QueryBuilder::<Sqlite>::new(
+        let ids = intent_ids(&mut transaction, intents.len()).await?;
+        let mut insert = QueryBuilder::<Db>::new(
             "INSERT INTO intents (id, directory, run, group_id, operation, kind, intended_at) ",
         );
-        insert.push_values(intents.iter().zip(first..), |mut row, (intent, id)| {
-            row.push_bind(signed(id))
+        insert.push_values(intents.iter().zip(&ids), |mut row, (intent, id)| {
+            row.push_bind(*id)
                 .push_bind(directory.as_str())
                 .push_bind(run)
                 .push_bind(&intent.group)
@@ -111,7 +108,7 @@ impl LedgerStore for SqliteStore {
             .await
             .map_err(|error| missing_run(error, run))?;
         transaction.commit().await?;
-        Ok((first..).take(intents.len()).collect())
+        ids.into_iter().map(unsigned).collect()
     }
 
     async fn settle(&self, directory: &DirectoryKey, outcomes: &[Outcome]) -> Result<()> {
@@ -124,8 +121,8 @@ impl LedgerStore for SqliteStore {
             return Err(StoreError::NotOpen(twice.intent));
         }
         let now = self.now();
-        let mut transaction = self.write(&[]).await?;
-        let mut update = QueryBuilder::<Sqlite>::new(
+        let mut transaction = self.write(&[Lock::Ledger(directory)]).await?;
+        let mut update = QueryBuilder::<Db>::new(
             "UPDATE intents SET settlement = new.column2, status = new.column3, reason = new.column4, \
              request_id = new.column5, settled_at = ",
         );
@@ -156,7 +153,7 @@ impl LedgerStore for SqliteStore {
 
     async fn amend(&self, directory: &DirectoryKey, effects: &[Effect]) -> Result<()> {
         at_most("effects in one call", effects.len(), PAGE)?;
-        let mut transaction = self.write(&[]).await?;
+        let mut transaction = self.write(&[Lock::Ledger(directory)]).await?;
         apply_effects(&mut transaction, directory, &effects.iter().collect::<Vec<_>>()).await?;
         Ok(transaction.commit().await?)
     }
@@ -164,7 +161,7 @@ impl LedgerStore for SqliteStore {
     async fn unsettled(&self, directory: &DirectoryKey, after: u64) -> Result<Vec<OpenIntent>> {
         let rows = sqlx::query(
             "SELECT id, run, group_id, operation FROM intents \
-             WHERE directory = ? AND settlement IS NULL AND id > ? ORDER BY id LIMIT ?",
+             WHERE directory = $1 AND settlement IS NULL AND id > $2 ORDER BY id LIMIT $3",
         )
         .bind(directory.as_str())
         .bind(signed(after))
@@ -189,7 +186,7 @@ impl LedgerStore for SqliteStore {
         let rows = match query {
             OutcomeQuery::OfRun { run, after } => {
                 sqlx::query(
-                    "SELECT * FROM intents WHERE directory = ? AND run = ? AND id > ? ORDER BY id LIMIT ?",
+                    "SELECT * FROM intents WHERE directory = $1 AND run = $2 AND id > $3 ORDER BY id LIMIT $4",
                 )
                 .bind(directory.as_str())
                 .bind(run)
@@ -200,7 +197,7 @@ impl LedgerStore for SqliteStore {
             }
             OutcomeQuery::OfGroup { group, before } => {
                 sqlx::query(
-                    "SELECT * FROM intents WHERE directory = ? AND group_id = ? AND id < ? ORDER BY id DESC LIMIT ?",
+                    "SELECT * FROM intents WHERE directory = $1 AND group_id = $2 AND id < $3 ORDER BY id DESC LIMIT $4",
                 )
                 .bind(directory.as_str())
                 .bind(group)
@@ -220,8 +217,8 @@ impl LedgerStore for SqliteStore {
         after: u64,
     ) -> Result<Vec<OutcomeRecord>> {
         let rows = sqlx::query(
-            "SELECT * FROM intents WHERE directory = ? AND run = ? AND id > ? AND settlement = 'applied' \
-             ORDER BY id LIMIT ?",
+            "SELECT * FROM intents WHERE directory = $1 AND run = $2 AND id > $3 AND settlement = 'applied' \
+             ORDER BY id LIMIT $4",
         )
         .bind(directory.as_str())
         .bind(run)
@@ -233,11 +230,11 @@ impl LedgerStore for SqliteStore {
     }
 }
 
-impl SqliteStore {
+impl SqlStore {
     async fn first_not_open(&self, directory: &DirectoryKey, outcomes: &[Outcome]) -> Result<u64> {
         for outcome in outcomes {
             let open: Option<i64> = sqlx::query_scalar(
-                "SELECT id FROM intents WHERE id = ? AND directory = ? AND settlement IS NULL",
+                "SELECT id FROM intents WHERE id = $1 AND directory = $2 AND settlement IS NULL",
             )
             .bind(signed(outcome.intent))
             .bind(directory.as_str())
@@ -256,7 +253,7 @@ impl SqliteStore {
 /// Effects on different keys do not touch each other, so the last one of each key is all that counts: four
 /// statements for any number of them.
 async fn apply_effects(
-    connection: &mut SqliteConnection,
+    connection: &mut DbConnection,
     directory: &DirectoryKey,
     effects: &[&Effect],
 ) -> Result<()> {
@@ -295,10 +292,10 @@ async fn apply_effects(
     {
         puts.push((provenance?, new));
     }
-    // Below SQLite's 32,766 parameters a statement, whatever the number of effects of each outcome.
+    // Below SQLite's 32,766 parameters a statement (PostgreSQL takes 65,535), whatever the number of effects of each outcome.
     const ROWS: usize = 4_000;
     for rows in bindings.values().flatten().collect::<Vec<_>>().chunks(ROWS) {
-        let mut upsert = QueryBuilder::<Sqlite>::new(
+        let mut upsert = QueryBuilder::<Db>::new(
             "INSERT INTO bindings (directory, group_id, state, key, target, details) ",
         );
         upsert.push_values(rows, |mut row, binding| {
@@ -316,7 +313,7 @@ async fn apply_effects(
         upsert.build().execute(&mut *connection).await?;
     }
     for rows in puts.chunks(ROWS) {
-        let mut upsert = QueryBuilder::<Sqlite>::new(
+        let mut upsert = QueryBuilder::<Db>::new(
             "INSERT INTO memberships (directory, group_id, target, principal, provenance, user_id, address) ",
         );
         upsert.push_values(rows, |mut row, (provenance, new)| {
@@ -340,7 +337,7 @@ async fn apply_effects(
         .map(|(group, _)| *group)
         .collect();
     for rows in unbound.chunks(ROWS) {
-        let mut delete = QueryBuilder::<Sqlite>::new("DELETE FROM bindings WHERE (directory, group_id) IN (");
+        let mut delete = QueryBuilder::<Db>::new("DELETE FROM bindings WHERE (directory, group_id) IN (");
         delete.push_values(rows, |mut row, group| {
             row.push_bind(directory.as_str()).push_bind(*group);
         });
@@ -352,7 +349,7 @@ async fn apply_effects(
         .map(|(key, _)| *key)
         .collect();
     for rows in dropped.chunks(ROWS) {
-        let mut delete = QueryBuilder::<Sqlite>::new(
+        let mut delete = QueryBuilder::<Db>::new(
             "DELETE FROM memberships WHERE (directory, group_id, target, principal) IN (",
         );
         delete.push_values(rows, |mut row, (group, target, principal)| {
@@ -386,7 +383,7 @@ fn page<T>(mut items: Vec<T>, mark: impl Fn(&T) -> String) -> Page<T> {
     }
 }
 
-fn binding(row: &SqliteRow) -> Result<Binding> {
+fn binding(row: &DbRow) -> Result<Binding> {
     Ok(Binding {
         group: row.try_get("group_id")?,
         state: row.try_get("state")?,
@@ -396,7 +393,7 @@ fn binding(row: &SqliteRow) -> Result<Binding> {
     })
 }
 
-fn membership(row: &SqliteRow) -> Result<Membership> {
+fn membership(row: &DbRow) -> Result<Membership> {
     Ok(Membership {
         group: row.try_get("group_id")?,
         target: row.try_get("target")?,
@@ -407,7 +404,7 @@ fn membership(row: &SqliteRow) -> Result<Membership> {
     })
 }
 
-fn outcome_record(row: &SqliteRow) -> Result<OutcomeRecord> {
+fn outcome_record(row: &DbRow) -> Result<OutcomeRecord> {
     let status: Option<i64> = row.try_get("status")?;
     let settlement: Option<String> = row.try_get("settlement")?;
     Ok(OutcomeRecord {

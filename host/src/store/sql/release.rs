@@ -2,20 +2,22 @@
 
 use groupcast_guest::plan::part::{Part, root_hash, sha256_hex};
 
-use super::SqliteStore;
-use super::plans::{all_parts, at_part, bytes_of, find, keep_bytes, required, usable};
+use super::SqlStore;
+use super::contents::keep_bytes;
+use super::plans::{all_parts, at_part, bytes_of, find, required, usable};
+use crate::store::locks::Lock;
 use crate::store::released::release;
 use crate::store::values::signed;
 use crate::store::{DirectoryKey, PlanRecord, Result, StoreError};
 
-impl SqliteStore {
+impl SqlStore {
     pub(super) async fn release(
         &self,
         directory: &DirectoryKey,
         hash: &str,
         groups: &[String],
     ) -> Result<PlanRecord> {
-        let mut transaction = self.write(&[]).await?;
+        let mut transaction = self.write(&[Lock::Plans(directory), Lock::KeepContents]).await?;
         let now = self.now();
         let old = required(&mut transaction, directory, hash, now).await?;
         usable(&old)?;
@@ -51,8 +53,8 @@ impl SqliteStore {
         }
         sqlx::query(
             "INSERT INTO plans (directory, hash, tenant, connection, run, created_at, expires_at, derived_from, summary) \
-             SELECT directory, ?, tenant, connection, run, ?, expires_at, hash, summary FROM plans \
-             WHERE directory = ? AND hash = ?",
+             SELECT directory, $1, tenant, connection, run, $2, expires_at, hash, summary FROM plans \
+             WHERE directory = $3 AND hash = $4",
         )
         .bind(&new_hash)
         .bind(now)
@@ -63,7 +65,7 @@ impl SqliteStore {
         for part in &parts {
             sqlx::query(
                 "INSERT INTO plan_parts (directory, hash, position, group_id, sha256, derived_from, approved_by, \
-                 approved_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                 approved_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
             )
             .bind(directory.as_str())
             .bind(&new_hash)

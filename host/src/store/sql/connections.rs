@@ -1,10 +1,11 @@
-//! Connections and leases in SQLite.
+//! Connections and leases.
 
 use async_trait::async_trait;
 use chrono::Duration;
 use sqlx::Row;
 
-use super::SqliteStore;
+use super::SqlStore;
+use crate::store::locks::Lock;
 use crate::store::values::{from_word, optional_time, signed, time, unsigned, word};
 use crate::store::{
     ConnectionId, ConnectionRecord, ConnectionStore, DirectoryKey, Lease, LeaseAnswer, LeaseStore, Mode,
@@ -12,14 +13,15 @@ use crate::store::{
 };
 
 #[async_trait]
-impl ConnectionStore for SqliteStore {
+impl ConnectionStore for SqlStore {
     async fn connection(&self, id: &ConnectionId) -> Result<ConnectionRecord> {
-        let row =
-            sqlx::query("SELECT mode, managed, last_success FROM connections WHERE tenant = ? AND name = ?")
-                .bind(&id.tenant)
-                .bind(&id.name)
-                .fetch_optional(&self.reader)
-                .await?;
+        let row = sqlx::query(
+            "SELECT mode, managed, last_success FROM connections WHERE tenant = $1 AND name = $2",
+        )
+        .bind(&id.tenant)
+        .bind(&id.name)
+        .fetch_optional(&self.reader)
+        .await?;
         let Some(row) = row else {
             return Ok(ConnectionRecord::default());
         };
@@ -31,31 +33,32 @@ impl ConnectionStore for SqliteStore {
     }
 
     async fn set_mode(&self, id: &ConnectionId, mode: Mode) -> Result<()> {
+        let mut transaction = self.write(&[Lock::Connection(id)]).await?;
         sqlx::query(
-            "INSERT INTO connections (tenant, name, mode) VALUES (?, ?, ?) \
+            "INSERT INTO connections (tenant, name, mode) VALUES ($1, $2, $3) \
              ON CONFLICT (tenant, name) DO UPDATE SET mode = excluded.mode",
         )
         .bind(&id.tenant)
         .bind(&id.name)
         .bind(word(&mode)?)
-        .execute(&self.writer)
+        .execute(&mut *transaction)
         .await?;
-        Ok(())
+        Ok(transaction.commit().await?)
     }
 
     async fn see_managed(&self, id: &ConnectionId, managed: bool) -> Result<Option<bool>> {
-        let mut transaction = self.write(&[]).await?;
+        let mut transaction = self.write(&[Lock::Connection(id)]).await?;
         let before: Option<Option<bool>> =
-            sqlx::query_scalar("SELECT managed FROM connections WHERE tenant = ? AND name = ?")
+            sqlx::query_scalar("SELECT managed FROM connections WHERE tenant = $1 AND name = $2")
                 .bind(&id.tenant)
                 .bind(&id.name)
                 .fetch_optional(&mut *transaction)
                 .await?;
         let before = before.flatten();
         sqlx::query(
-            "INSERT INTO connections (tenant, name, mode, managed) VALUES (?1, ?2, ?3, ?4) \
+            "INSERT INTO connections (tenant, name, mode, managed) VALUES ($1, $2, $3, $4) \
              ON CONFLICT (tenant, name) DO UPDATE SET managed = excluded.managed, \
-             mode = CASE WHEN ?5 THEN excluded.mode ELSE connections.mode END",
+             mode = CASE WHEN $5 THEN excluded.mode ELSE connections.mode END",
         )
         .bind(&id.tenant)
         .bind(&id.name)
@@ -69,22 +72,23 @@ impl ConnectionStore for SqliteStore {
     }
 
     async fn record_success(&self, id: &ConnectionId) -> Result<()> {
+        let mut transaction = self.write(&[Lock::Connection(id)]).await?;
         sqlx::query(
-            "INSERT INTO connections (tenant, name, mode, last_success) VALUES (?, ?, ?, ?) \
+            "INSERT INTO connections (tenant, name, mode, last_success) VALUES ($1, $2, $3, $4) \
              ON CONFLICT (tenant, name) DO UPDATE SET last_success = excluded.last_success",
         )
         .bind(&id.tenant)
         .bind(&id.name)
         .bind(word(&Mode::PlanOnly)?)
         .bind(self.now())
-        .execute(&self.writer)
+        .execute(&mut *transaction)
         .await?;
-        Ok(())
+        Ok(transaction.commit().await?)
     }
 }
 
 #[async_trait]
-impl LeaseStore for SqliteStore {
+impl LeaseStore for SqlStore {
     async fn acquire_lease(
         &self,
         directory: &DirectoryKey,
@@ -93,10 +97,11 @@ impl LeaseStore for SqliteStore {
         longest_request: Duration,
     ) -> Result<LeaseAnswer> {
         let key = directory.lease_key();
-        let mut transaction = self.write(&[]).await?;
+        let asked = self.now();
+        let mut transaction = self.write(&[Lock::Lease(key)]).await?;
         // Read with the lock in hand: waiting for it can take longer than a lease lives.
-        let now = self.now();
-        let row = sqlx::query("SELECT token, holder, free_at FROM leases WHERE key = ?")
+        let now = self.shared_now(&mut transaction).await?;
+        let row = sqlx::query("SELECT token, holder, free_at FROM leases WHERE key = $1")
             .bind(key)
             .fetch_optional(&mut *transaction)
             .await?;
@@ -106,14 +111,14 @@ impl LeaseStore for SqliteStore {
             if free_at > now {
                 return Ok(LeaseAnswer::Held {
                     holder: row.try_get("holder")?,
-                    free_at: time(free_at)?,
+                    free_at: time(self.now() + (free_at - now))?,
                 });
             }
             token = row.try_get::<i64, _>("token")? + 1;
         }
         let expires_at = now + life.num_milliseconds();
         sqlx::query(
-            "INSERT INTO leases (key, token, holder, expires_at, free_at) VALUES (?, ?, ?, ?, ?) \
+            "INSERT INTO leases (key, token, holder, expires_at, free_at) VALUES ($1, $2, $3, $4, $5) \
              ON CONFLICT (key) DO UPDATE SET token = excluded.token, holder = excluded.holder, \
              expires_at = excluded.expires_at, free_at = excluded.free_at",
         )
@@ -129,16 +134,18 @@ impl LeaseStore for SqliteStore {
             key: key.to_owned(),
             token: unsigned(token)?,
             holder: holder.to_owned(),
-            expires_at: time(expires_at)?,
+            // By the holder's own clock, and from before it asked: it lets go early rather than late.
+            expires_at: time(asked + life.num_milliseconds())?,
         }))
     }
 
     async fn renew_lease(&self, lease: &Lease, life: Duration, longest_request: Duration) -> Result<Lease> {
-        let mut transaction = self.write(&[]).await?;
-        let now = self.now();
+        let asked = self.now();
+        let mut transaction = self.write(&[Lock::Lease(&lease.key)]).await?;
+        let now = self.shared_now(&mut transaction).await?;
         let expires_at = now + life.num_milliseconds();
         let renewed = sqlx::query(
-            "UPDATE leases SET expires_at = ?, free_at = ? WHERE key = ? AND token = ? AND expires_at > ?",
+            "UPDATE leases SET expires_at = $1, free_at = $2 WHERE key = $3 AND token = $4 AND expires_at > $5",
         )
         .bind(expires_at)
         .bind(expires_at + longest_request.num_milliseconds())
@@ -155,18 +162,19 @@ impl LeaseStore for SqliteStore {
         }
         transaction.commit().await?;
         Ok(Lease {
-            expires_at: time(expires_at)?,
+            expires_at: time(asked + life.num_milliseconds())?,
             ..lease.clone()
         })
     }
 
     async fn release_lease(&self, lease: &Lease) -> Result<()> {
+        let mut transaction = self.write(&[Lock::Lease(&lease.key)]).await?;
         // The row stays: its token must never come again.
-        sqlx::query("UPDATE leases SET expires_at = 0, free_at = 0 WHERE key = ? AND token = ?")
+        sqlx::query("UPDATE leases SET expires_at = 0, free_at = 0 WHERE key = $1 AND token = $2")
             .bind(&lease.key)
             .bind(signed(lease.token))
-            .execute(&self.writer)
+            .execute(&mut *transaction)
             .await?;
-        Ok(())
+        Ok(transaction.commit().await?)
     }
 }

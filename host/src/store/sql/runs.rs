@@ -1,18 +1,17 @@
-//! Runs in SQLite.
+//! Runs.
 
 use async_trait::async_trait;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Row, Sqlite};
+use sqlx::{QueryBuilder, Row};
 
-use super::SqliteStore;
+use super::{Db, DbRow, SqlStore};
 use crate::store::values::{from_word, optional_time, time, word};
 use crate::store::{ConnectionId, NewRun, PAGE, Result, RunEnd, RunQuery, RunRecord, RunStore, StoreError};
 
 #[async_trait]
-impl RunStore for SqliteStore {
+impl RunStore for SqlStore {
     async fn start_run(&self, run: &NewRun) -> Result<()> {
         sqlx::query(
-            "INSERT INTO runs (id, tenant, connection, kind, started_at, plan_hash) VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT INTO runs (id, tenant, connection, kind, started_at, plan_hash) VALUES ($1, $2, $3, $4, $5, $6)",
         )
         .bind(&run.id)
         .bind(&run.connection.tenant)
@@ -30,7 +29,7 @@ impl RunStore for SqliteStore {
     }
 
     async fn set_run_plan(&self, run: &str, plan: &str) -> Result<()> {
-        let changed = sqlx::query("UPDATE runs SET plan_hash = ? WHERE id = ?")
+        let changed = sqlx::query("UPDATE runs SET plan_hash = $1 WHERE id = $2")
             .bind(plan)
             .bind(run)
             .execute(&self.writer)
@@ -43,7 +42,7 @@ impl RunStore for SqliteStore {
 
     async fn end_run(&self, run: &str, end: &RunEnd, counters: &serde_json::Value) -> Result<()> {
         let changed = sqlx::query(
-            "UPDATE runs SET ended_at = ?, result = ?, message = ?, counters = ? WHERE id = ? AND ended_at IS NULL",
+            "UPDATE runs SET ended_at = $1, result = $2, message = $3, counters = $4 WHERE id = $5 AND ended_at IS NULL",
         )
         .bind(self.now())
         .bind(word(&end.result)?)
@@ -62,7 +61,7 @@ impl RunStore for SqliteStore {
     }
 
     async fn run(&self, run: &str) -> Result<Option<RunRecord>> {
-        let row = sqlx::query("SELECT * FROM runs WHERE id = ?")
+        let row = sqlx::query("SELECT * FROM runs WHERE id = $1")
             .bind(run)
             .fetch_optional(&self.reader)
             .await?;
@@ -70,7 +69,7 @@ impl RunStore for SqliteStore {
     }
 
     async fn runs(&self, query: &RunQuery) -> Result<Vec<RunRecord>> {
-        let mut select = QueryBuilder::<Sqlite>::new("SELECT * FROM runs WHERE TRUE");
+        let mut select = QueryBuilder::<Db>::new("SELECT * FROM runs WHERE TRUE");
         if let Some(tenant) = &query.tenant {
             select.push(" AND tenant = ").push_bind(tenant);
         }
@@ -93,7 +92,7 @@ impl RunStore for SqliteStore {
     }
 }
 
-fn record(row: &SqliteRow) -> Result<RunRecord> {
+fn record(row: &DbRow) -> Result<RunRecord> {
     let result: Option<String> = row.try_get("result")?;
     let message: Option<String> = row.try_get("message")?;
     let counters: String = row.try_get("counters")?;

@@ -1,16 +1,16 @@
-//! The plugin's small durable values in SQLite.
+//! The plugin's small durable values.
 
 use async_trait::async_trait;
 use sqlx::Row;
 
-use super::SqliteStore;
+use super::SqlStore;
 use crate::store::values::{at_most, signed, unsigned};
 use crate::store::{DirectoryKey, Result, STATE_KEY_BYTES, STATE_VALUE_BYTES, StateEntry, StateStore};
 
 #[async_trait]
-impl StateStore for SqliteStore {
+impl StateStore for SqlStore {
     async fn state_get(&self, directory: &DirectoryKey, key: &str) -> Result<Option<StateEntry>> {
-        let row = sqlx::query("SELECT value, version FROM state WHERE directory = ? AND key = ?")
+        let row = sqlx::query("SELECT value, version FROM state WHERE directory = $1 AND key = $2")
             .bind(directory.as_str())
             .bind(key)
             .fetch_optional(&self.reader)
@@ -36,7 +36,7 @@ impl StateStore for SqliteStore {
         // One statement each, so the comparison and the write are one step for every process.
         let written = match expected {
             None => {
-                sqlx::query("INSERT INTO state (directory, key, value, version) VALUES (?, ?, ?, 1) ON CONFLICT DO NOTHING")
+                sqlx::query("INSERT INTO state (directory, key, value, version) VALUES ($1, $2, $3, 1) ON CONFLICT DO NOTHING")
                     .bind(directory.as_str())
                     .bind(key)
                     .bind(value)
@@ -44,7 +44,7 @@ impl StateStore for SqliteStore {
                     .await?
             }
             Some(version) => {
-                sqlx::query("UPDATE state SET value = ?, version = version + 1 WHERE directory = ? AND key = ? AND version = ?")
+                sqlx::query("UPDATE state SET value = $1, version = version + 1 WHERE directory = $2 AND key = $3 AND version = $4")
                     .bind(value)
                     .bind(directory.as_str())
                     .bind(key)

@@ -1,13 +1,15 @@
-//! Plans in SQLite: staging, sealing, approving, giving back. Releasing what is held stands in `release`.
+//! Plans: staging, sealing, approving, giving back. Releasing what is held stands in `release`, the
+//! content of parts in `contents`.
 
 use async_trait::async_trait;
 use chrono::Duration;
 use groupcast_guest::plan::part::{Part, root_hash, sha256_hex};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
+use sqlx::{QueryBuilder, Row};
 
-use super::SqliteStore;
+use super::contents::keep_bytes;
 use super::ledger::missing_run;
+use super::{Db, DbConnection, DbRow, SqlStore, push_texts};
+use crate::store::locks::Lock;
 use crate::store::values::{optional_time, signed, time, unsigned};
 use crate::store::{
     ConnectionId, DirectoryKey, NewPlan, PAGE, PART_BYTES, PLAN_DAYS, PartRecord, Parts, PlanQuery,
@@ -15,11 +17,11 @@ use crate::store::{
 };
 
 #[async_trait]
-impl PlanStore for SqliteStore {
+impl PlanStore for SqlStore {
     async fn stage_parts(&self, run: &str, first: u64, parts: &[Vec<u8>]) -> Result<()> {
-        let mut transaction = self.write(&[]).await?;
+        let mut transaction = self.write(&[Lock::Staging(run), Lock::KeepContents]).await?;
         let mut last: Option<String> =
-            sqlx::query_scalar("SELECT max(group_id) FROM staged_parts WHERE run = ?")
+            sqlx::query_scalar("SELECT max(group_id) FROM staged_parts WHERE run = $1")
                 .bind(run)
                 .fetch_one(&mut *transaction)
                 .await?;
@@ -34,7 +36,7 @@ impl PlanStore for SqliteStore {
                 });
             }
             let sha256 = keep_bytes(&mut transaction, bytes).await?;
-            sqlx::query("INSERT INTO staged_parts (run, position, group_id, sha256) VALUES (?, ?, ?, ?)")
+            sqlx::query("INSERT INTO staged_parts (run, position, group_id, sha256) VALUES ($1, $2, $3, $4)")
                 .bind(run)
                 .bind(signed(position))
                 .bind(&group)
@@ -54,19 +56,23 @@ impl PlanStore for SqliteStore {
     }
 
     async fn drop_staged(&self, run: &str) -> Result<()> {
-        let mut transaction = self.write(&[]).await?;
-        sqlx::query("DELETE FROM staged_parts WHERE run = ?")
-            .bind(run)
-            .execute(&mut *transaction)
-            .await?;
-        drop_unused_bytes(&mut transaction).await?;
-        Ok(transaction.commit().await?)
+        let mut transaction = self.write(&[Lock::Staging(run)]).await?;
+        let dropped: Vec<String> =
+            sqlx::query_scalar("DELETE FROM staged_parts WHERE run = $1 RETURNING sha256")
+                .bind(run)
+                .fetch_all(&mut *transaction)
+                .await?;
+        transaction.commit().await?;
+        self.forget_unused(&dropped).await?;
+        Ok(())
     }
 
     async fn seal_plan(&self, plan: &NewPlan) -> Result<PlanRecord> {
-        let mut transaction = self.write(&[]).await?;
+        let mut transaction = self
+            .write(&[Lock::Plans(&plan.directory), Lock::Staging(&plan.run)])
+            .await?;
         let now = self.now();
-        let rows = sqlx::query("SELECT position, sha256 FROM staged_parts WHERE run = ? ORDER BY position")
+        let rows = sqlx::query("SELECT position, sha256 FROM staged_parts WHERE run = $1 ORDER BY position")
             .bind(&plan.run)
             .fetch_all(&mut *transaction)
             .await?;
@@ -83,7 +89,7 @@ impl PlanStore for SqliteStore {
         let hash = root_hash(hashes.iter().map(String::as_str));
         let lifetime = plan.lifetime.unwrap_or_else(|| Duration::days(PLAN_DAYS));
         let over: Option<bool> = sqlx::query_scalar(
-            "SELECT applied_at IS NOT NULL OR expires_at <= ? FROM plans WHERE directory = ? AND hash = ?",
+            "SELECT applied_at IS NOT NULL OR expires_at <= $1 FROM plans WHERE directory = $2 AND hash = $3",
         )
         .bind(now)
         .bind(plan.directory.as_str())
@@ -91,7 +97,7 @@ impl PlanStore for SqliteStore {
         .fetch_optional(&mut *transaction)
         .await?;
         if over == Some(true) {
-            sqlx::query("DELETE FROM plans WHERE directory = ? AND hash = ?")
+            sqlx::query("DELETE FROM plans WHERE directory = $1 AND hash = $2")
                 .bind(plan.directory.as_str())
                 .bind(&hash)
                 .execute(&mut *transaction)
@@ -99,7 +105,7 @@ impl PlanStore for SqliteStore {
         }
         sqlx::query(
             "INSERT INTO plans (directory, hash, tenant, connection, run, created_at, expires_at, summary) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (directory, hash) DO UPDATE SET run = excluded.run, \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (directory, hash) DO UPDATE SET run = excluded.run, \
              created_at = excluded.created_at, expires_at = excluded.expires_at, summary = excluded.summary",
         )
         .bind(plan.directory.as_str())
@@ -116,7 +122,7 @@ impl PlanStore for SqliteStore {
         if over != Some(false) {
             sqlx::query(
                 "INSERT INTO plan_parts (directory, hash, position, group_id, sha256) \
-                 SELECT ?, ?, position, group_id, sha256 FROM staged_parts WHERE run = ?",
+                 SELECT $1, $2, position, group_id, sha256 FROM staged_parts WHERE run = $3",
             )
             .bind(plan.directory.as_str())
             .bind(&hash)
@@ -124,11 +130,11 @@ impl PlanStore for SqliteStore {
             .execute(&mut *transaction)
             .await?;
         }
-        sqlx::query("DELETE FROM staged_parts WHERE run = ?")
+        sqlx::query("DELETE FROM staged_parts WHERE run = $1")
             .bind(&plan.run)
             .execute(&mut *transaction)
             .await?;
-        sqlx::query("UPDATE runs SET plan_hash = ? WHERE id = ?")
+        sqlx::query("UPDATE runs SET plan_hash = $1 WHERE id = $2")
             .bind(&hash)
             .bind(&plan.run)
             .execute(&mut *transaction)
@@ -144,7 +150,7 @@ impl PlanStore for SqliteStore {
     }
 
     async fn plans(&self, query: &PlanQuery) -> Result<Vec<PlanRecord>> {
-        let mut select = QueryBuilder::<Sqlite>::new(PLAN);
+        let mut select = QueryBuilder::<Db>::new(PLAN);
         select.push("WHERE TRUE");
         if let Some(tenant) = &query.tenant {
             select.push(" AND tenant = ").push_bind(tenant);
@@ -184,10 +190,10 @@ impl PlanStore for SqliteStore {
         parts: &Parts,
         approver: &str,
     ) -> Result<PlanRecord> {
-        let mut transaction = self.write(&[]).await?;
+        let mut transaction = self.write(&[Lock::Plans(directory)]).await?;
         let now = self.now();
         usable(&required(&mut transaction, directory, hash, now).await?)?;
-        let mut update = QueryBuilder::<Sqlite>::new("UPDATE plan_parts SET approved_at = ");
+        let mut update = QueryBuilder::<Db>::new("UPDATE plan_parts SET approved_at = ");
         update.push_bind(now).push(", approved_by = ").push_bind(approver);
         update
             .push(" WHERE approved_at IS NULL AND directory = ")
@@ -205,11 +211,9 @@ impl PlanStore for SqliteStore {
                     part: format!("group {unknown}"),
                 });
             }
-            let list = serde_json::Value::from(groups.clone()).to_string();
-            update
-                .push(" AND group_id IN (SELECT value FROM json_each(")
-                .push_bind(list)
-                .push("))");
+            update.push(" AND group_id IN (");
+            push_texts(&mut update, groups)?;
+            update.push(")");
         }
         update.build().execute(&mut *transaction).await?;
         let record = required(&mut transaction, directory, hash, now).await?;
@@ -235,12 +239,12 @@ impl PlanStore for SqliteStore {
     }
 
     async fn mark_applied(&self, directory: &DirectoryKey, hash: &str, run: &str) -> Result<()> {
-        let mut transaction = self.write(&[]).await?;
+        let mut transaction = self.write(&[Lock::Plans(directory)]).await?;
         let record = required(&mut transaction, directory, hash, self.now()).await?;
         if matches!(record.status, PlanStatus::Applied { .. }) {
             return Err(StoreError::PlanApplied(hash.to_owned()));
         }
-        sqlx::query("UPDATE plans SET applied_at = ?, applied_by = ? WHERE directory = ? AND hash = ?")
+        sqlx::query("UPDATE plans SET applied_at = $1, applied_by = $2 WHERE directory = $3 AND hash = $4")
             .bind(self.now())
             .bind(run)
             .bind(directory.as_str())
@@ -251,13 +255,11 @@ impl PlanStore for SqliteStore {
     }
 
     async fn forget_expired(&self, longer_than: Duration) -> Result<u64> {
-        let mut transaction = self.write(&[]).await?;
-        let forgotten = sqlx::query("DELETE FROM plans WHERE expires_at <= ?")
+        let forgotten = sqlx::query("DELETE FROM plans WHERE expires_at <= $1")
             .bind(self.now() - longer_than.num_milliseconds())
-            .execute(&mut *transaction)
+            .execute(&self.writer)
             .await?;
-        drop_unused_bytes(&mut transaction).await?;
-        transaction.commit().await?;
+        self.forget_all_unused().await?;
         Ok(forgotten.rows_affected())
     }
 }
@@ -268,12 +270,12 @@ const PLAN: &str = "SELECT *, \
     AS approved FROM plans ";
 
 pub(super) async fn find(
-    connection: &mut SqliteConnection,
+    connection: &mut DbConnection,
     directory: &DirectoryKey,
     hash: &str,
     now: i64,
 ) -> Result<Option<PlanRecord>> {
-    let mut select = QueryBuilder::<Sqlite>::new(PLAN);
+    let mut select = QueryBuilder::<Db>::new(PLAN);
     select.push("WHERE directory = ").push_bind(directory.as_str());
     select.push(" AND hash = ").push_bind(hash);
     let row = select.build().fetch_optional(connection).await?;
@@ -281,7 +283,7 @@ pub(super) async fn find(
 }
 
 pub(super) async fn required(
-    connection: &mut SqliteConnection,
+    connection: &mut DbConnection,
     directory: &DirectoryKey,
     hash: &str,
     now: i64,
@@ -303,7 +305,7 @@ pub(super) fn usable(plan: &PlanRecord) -> Result<()> {
     }
 }
 
-fn record(row: &SqliteRow, now: i64) -> Result<PlanRecord> {
+fn record(row: &DbRow, now: i64) -> Result<PlanRecord> {
     let applied_at: Option<i64> = row.try_get("applied_at")?;
     let expires_at: i64 = row.try_get("expires_at")?;
     let approved = unsigned(row.try_get("approved")?)?;
@@ -337,11 +339,11 @@ fn record(row: &SqliteRow, now: i64) -> Result<PlanRecord> {
 }
 
 pub(super) async fn all_parts(
-    connection: &mut SqliteConnection,
+    connection: &mut DbConnection,
     directory: &DirectoryKey,
     hash: &str,
 ) -> Result<Vec<PartRecord>> {
-    let rows = sqlx::query("SELECT * FROM plan_parts WHERE directory = ? AND hash = ? ORDER BY position")
+    let rows = sqlx::query("SELECT * FROM plan_parts WHERE directory = $1 AND hash = $2 ORDER BY position")
         .bind(directory.as_str())
         .bind(hash)
         .fetch_all(connection)
@@ -361,14 +363,14 @@ pub(super) async fn all_parts(
 }
 
 pub(super) async fn bytes_of(
-    connection: &mut SqliteConnection,
+    connection: &mut DbConnection,
     directory: &DirectoryKey,
     hash: &str,
     position: u64,
 ) -> Result<Vec<u8>> {
     let row = sqlx::query(
         "SELECT part_bytes.sha256, bytes FROM plan_parts JOIN part_bytes USING (sha256) \
-         WHERE directory = ? AND hash = ? AND position = ?",
+         WHERE directory = $1 AND hash = $2 AND position = $3",
     )
     .bind(directory.as_str())
     .bind(hash)
@@ -387,27 +389,6 @@ pub(super) async fn bytes_of(
         )));
     }
     Ok(bytes)
-}
-
-/// Keeps content under its hash, and answers the hash.
-pub(super) async fn keep_bytes(connection: &mut SqliteConnection, bytes: &[u8]) -> Result<String> {
-    let sha256 = sha256_hex(bytes);
-    sqlx::query("INSERT INTO part_bytes (sha256, bytes) VALUES (?, ?) ON CONFLICT DO NOTHING")
-        .bind(&sha256)
-        .bind(bytes)
-        .execute(connection)
-        .await?;
-    Ok(sha256)
-}
-
-async fn drop_unused_bytes(connection: &mut SqliteConnection) -> Result<()> {
-    sqlx::query(
-        "DELETE FROM part_bytes WHERE NOT EXISTS (SELECT 1 FROM plan_parts p WHERE p.sha256 = part_bytes.sha256) \
-         AND NOT EXISTS (SELECT 1 FROM staged_parts s WHERE s.sha256 = part_bytes.sha256)",
-    )
-    .execute(connection)
-    .await?;
-    Ok(())
 }
 
 pub(super) fn at_part(position: u64, bytes: &[u8]) -> Result<()> {
