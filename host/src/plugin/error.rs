@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use groupcast_guest::failure::Failure;
 
+use super::violation::Violation;
+
 /// Why a plugin file cannot be used. Nothing of it has run.
 #[derive(Debug, thiserror::Error)]
 pub enum PluginError {
@@ -88,29 +90,12 @@ pub enum RunError {
     /// The plugin reported a failure, as it should.
     #[error("{0}")]
     Failed(Failure),
-    /// The plugin trapped.
-    #[error(
-        "the plugin crashed ({0}); the run ended and nothing more was written; report it to the plugin's author"
-    )]
-    Trap(String),
-    /// The plugin computed for too long.
-    #[error(
-        "the plugin computed for more than {0:?} and was stopped; raise limits.cpu_seconds if the organisation is large"
-    )]
-    CpuLimit(Duration),
-    /// The run took too long.
+    /// The plugin broke its bounds.
+    #[error("{0}")]
+    Violation(Violation),
+    /// The run took too long, and not by the plugin's fault alone.
     #[error("the run took more than {0:?} and was stopped; raise limits.wall_seconds if the vendor is slow")]
     WallLimit(Duration),
-    /// The plugin wanted more than it may have.
-    #[error(
-        "the plugin needed more {what} than its limit and was stopped; raise limits.{setting} if the organisation is large"
-    )]
-    ResourceLimit {
-        /// What.
-        what: &'static str,
-        /// Which setting.
-        setting: &'static str,
-    },
     /// The run was cancelled.
     #[error("the run was cancelled before its next step")]
     Cancelled,
@@ -123,7 +108,7 @@ impl RunError {
     /// Whose fault it is.
     pub fn blame(&self) -> Blame {
         match self {
-            Self::Trap(_) | Self::CpuLimit(_) | Self::ResourceLimit { .. } => Blame::Guest,
+            Self::Violation(_) => Blame::Guest,
             Self::Failed(_) | Self::WallLimit(_) | Self::Cancelled | Self::Host(_) => Blame::Host,
         }
     }

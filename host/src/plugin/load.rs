@@ -1,6 +1,8 @@
 //! Loading a component file: nothing of it runs before its size, kind, imports and exports are known to be right.
 
 use std::path::Path;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use sha2::{Digest, Sha256};
 use wasmparser::{Encoding, Parser, Payload};
@@ -42,6 +44,8 @@ pub struct Plugin {
     /// Where it came from, for a person.
     pub origin: String,
     pub(super) pre: SyncPre<RunState>,
+    /// Whether a run of it broke its bounds: later ones are not given quick threads.
+    distrusted: AtomicBool,
 }
 
 impl Plugin {
@@ -99,7 +103,22 @@ impl Plugin {
             digest: hex::encode(Sha256::digest(bytes)),
             origin: origin.to_owned(),
             pre,
+            distrusted: AtomicBool::new(false),
         })
+    }
+
+    /// Whether it is the component that this program carries.
+    pub fn is_built_in(&self) -> bool {
+        static BUILT_IN: LazyLock<String> = LazyLock::new(|| hex::encode(Sha256::digest(EMBEDDED)));
+        self.digest == *BUILT_IN
+    }
+
+    pub(super) fn is_distrusted(&self) -> bool {
+        self.distrusted.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn distrust(&self) {
+        self.distrusted.store(true, Ordering::Relaxed);
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod bindings;
 mod compiled;
+mod computing;
 mod convert;
 mod engine;
 mod error;
@@ -17,6 +18,7 @@ mod run;
 mod services;
 mod state;
 mod tapped;
+mod violation;
 
 pub use engine::PluginEngine;
 pub use error::{Blame, PluginError, RunError};
@@ -25,3 +27,4 @@ pub use load::{ALLOWED_IMPORTS, EMBEDDED, LARGEST_PLUGIN, Outside, Plugin, inspe
 pub use manifest::{Credential, EgressRule, Manifest};
 pub use run::{Sandbox, Usage};
 pub use services::{Event, LogLevel, NoAnswer, Page, RunServices};
+pub use violation::{Flood, Violation};
