@@ -14,5 +14,6 @@ mod foreign;
 mod forge;
 mod hostile;
 mod limits;
+mod misdeeds;
 mod requests;
 mod services;
