@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, IsTerminal as _, Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use super::operations::{Observer, Operations};
 use super::problem::Problem;
 use super::surroundings::{Component, Opening, SecretStore, Surroundings};
 use crate::config::Config;
-use crate::plugin::{Plugin, PluginEngine, RunLimits};
+use crate::plugin::{OCI_SCHEME, Plugin, PluginEngine, PluginFolder, RunLimits, is_digest};
 use crate::recording::Recordings;
 use crate::run::{Groupcast, OpenError, OpenOptions};
 use crate::secrets::Secrets;
@@ -47,6 +47,11 @@ impl Host {
             config.acknowledge();
         }
         let record = config.record || opening.record;
+        let other = component_file(&config, opening.plugin).await?;
+        let opening = Opening {
+            plugin: other.as_deref(),
+            ..opening
+        };
         let groupcast = self.over(&config, opening).await.map_err(|error| match error {
             OpenError::Store(_) => Problem::failed(error.to_string()),
             OpenError::Plugin(_) | OpenError::Setup(_) => Problem::refused(error.to_string()),
@@ -75,12 +80,21 @@ impl Host {
         if attempts.iter().all(|(_, setup)| setup.is_err()) {
             return self.opened(opening).await;
         }
-        let (engine, plugin) = match self.compiled.as_ref().filter(|_| opening.plugin.is_none()) {
+        let other = component_file(&config, opening.plugin).await?;
+        let (engine, plugin) = match self.compiled.as_ref().filter(|_| other.is_none()) {
             Some((engine, plugin)) => (Arc::clone(engine), Arc::clone(plugin)),
-            None => Groupcast::component(&config, opening.plugin.map(Path::to_path_buf))
+            None => Groupcast::component(&config, other)
                 .await
                 .map_err(|error| refused(&error))?,
         };
+        // Components of tenants are compiled by this program in a process of its own; whoever makes many calls in one
+        // process is another program.
+        if let (None, Ok(program)) = (&self.compiled, std::env::current_exe()) {
+            let memory_bytes = usize::try_from(config.limits.memory_mib)
+                .unwrap_or(usize::MAX)
+                .saturating_mul(1 << 20);
+            engine.compile_in(crate::plugin::this_program(&program, memory_bytes));
+        }
         telemetry.compiled();
         let store = SqliteStore::open(&config.store_path)
             .await
@@ -89,6 +103,7 @@ impl Host {
         // The log says what runs do: beside it, progress would say it twice, and not in the log's form.
         let observer = Arc::new(telemetry.clone());
         let groupcast = Groupcast::with_plugin(Vec::new(), store, engine, plugin, observer)
+            .trusting(config.plugins.trusted.clone())
             .with_attempts(config.clone(), attempts);
         let groupcast = if record {
             groupcast.recording(config.recordings.clone())
@@ -109,14 +124,31 @@ impl Host {
         let setups = crate::run::connections(config).await?;
         let store = Arc::new(SqliteStore::open(&config.store_path).await?);
         let (engine, plugin) = (Arc::clone(engine), Arc::clone(plugin));
-        Ok(Groupcast::with_plugin(
-            setups,
-            store,
-            engine,
-            plugin,
-            opening.observer,
-        ))
+        Ok(
+            Groupcast::with_plugin(setups, store, engine, plugin, opening.observer)
+                .trusting(config.plugins.trusted.clone()),
+        )
     }
+}
+
+/// The file of the component that `--plugin` means: a file, the digest of one that is kept, or a reference to a registry,
+/// from where it is fetched and kept.
+async fn component_file(config: &Config, meant: Option<&Path>) -> Result<Option<PathBuf>, Problem> {
+    let Some(path) = meant else {
+        return Ok(None);
+    };
+    let text = path.to_str().unwrap_or_default();
+    let folder = PluginFolder::new(&config.plugins.folder);
+    let digest = if text.starts_with(OCI_SCHEME) {
+        folder.keep(&super::commands::pulled(config, text).await?)?
+    } else if is_digest(text) {
+        text.to_owned()
+    } else {
+        return Ok(Some(path.to_path_buf()));
+    };
+    // Read once, so that what was changed since it was kept is refused.
+    folder.read(&digest)?;
+    Ok(Some(folder.path().join(format!("{digest}.wasm"))))
 }
 
 #[async_trait]
@@ -316,7 +348,7 @@ fn certificates(config: &Config) -> Result<Option<Vec<u8>>, Problem> {
     })
 }
 
-fn load(path: &Path) -> Result<Config, Problem> {
+pub(super) fn load(path: &Path) -> Result<Config, Problem> {
     Config::load(path).map_err(|error| Problem::refused(error.to_string()))
 }
 

@@ -12,8 +12,8 @@ use super::problem::{Problem, Source};
 use super::values::{is_address, is_domain, is_guid, is_loopback};
 use super::{
     Config, Connection, ConnectionId, EntraSection, File, GoogleSection, JumpCloud, JumpCloudCredential,
-    JumpCloudSection, Network, ONLY_TENANT, OneOrMany, PluginsSection, RunLimits, ScheduleSection,
-    SecretSource, ServiceSection, Target, Tenant,
+    JumpCloudSection, Network, ONLY_TENANT, OneOrMany, PluginsSection, RegistrySection, RunLimits,
+    ScheduleSection, SecretSource, ServiceSection, Target, Tenant,
 };
 use crate::recording::Recordings;
 use crate::schedule::Schedule;
@@ -150,10 +150,7 @@ impl Check<'_> {
                 service
             }),
             telemetry: file.telemetry,
-            plugins: PluginsSection {
-                folder: self.path(&file.plugins.folder),
-                ..file.plugins
-            },
+            plugins: self.plugins(file.plugins),
             tenants,
         }
     }
@@ -519,6 +516,19 @@ impl Check<'_> {
                 self.refuse(&at(&place, key), error.to_string(), None);
                 None
             }
+        }
+    }
+
+    fn plugins(&mut self, section: PluginsSection) -> PluginsSection {
+        let place = at(&at(&[], "plugins"), "registries");
+        let registries = section.registries.into_iter().map(|registry| RegistrySection {
+            password: self.secret(&place, registry.password),
+            ..registry
+        });
+        PluginsSection {
+            registries: registries.collect(),
+            folder: self.path(&section.folder),
+            trusted: section.trusted,
         }
     }
 

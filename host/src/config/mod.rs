@@ -22,7 +22,7 @@ mod values;
 
 pub use network::Network;
 pub use one_or_many::OneOrMany;
-pub use plugins::PluginsSection;
+pub use plugins::{PluginsSection, RegistrySection};
 pub use problem::{ConfigError, Problem};
 pub use secret_source::SecretSource;
 pub use sections::{

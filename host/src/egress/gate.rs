@@ -129,6 +129,18 @@ impl GateError {
         }
     }
 
+    /// Whether the request itself is at fault: its place, its headers, what it would do.
+    pub fn blames_component(&self) -> bool {
+        matches!(
+            self,
+            Self::Policy(_)
+                | Self::Header(_)
+                | Self::Content(_)
+                | Self::Permit(PermitRefusal::NotApproved(_))
+                | Self::Cap(CapReached::RequestBytes { .. } | CapReached::Requests(_))
+        )
+    }
+
     /// Whether the request may have taken effect at the vendor.
     pub fn may_have_been_sent(&self) -> bool {
         matches!(
@@ -216,6 +228,7 @@ impl Gate {
                 method,
                 url: url.chars().take(2_048).collect(),
                 reason: error.to_string(),
+                by_component: error.blames_component(),
             });
         }
         result

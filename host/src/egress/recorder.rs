@@ -54,6 +54,8 @@ pub struct Refused {
     pub url: String,
     /// Why, and what to do.
     pub reason: String,
+    /// Whether the component is to blame: it asked for what no sync may have. Else it is the moment that was wrong.
+    pub by_component: bool,
 }
 
 /// Is told of each request. Must not block.

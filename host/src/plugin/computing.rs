@@ -16,14 +16,13 @@ use groupcast_guest::failure::{Failure, FailureKind};
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinHandle;
+use tracing::Instrument as _;
 
 use super::error::PluginError;
 use super::violation::Violation;
 
 /// Processor time that a run has before it goes on in the slow lane: several times what a sync without changes takes.
-const QUICK: Duration = Duration::from_millis(100);
-/// The same for a plugin that broke its bounds before.
-const DISTRUSTED: Duration = Duration::ZERO;
+pub(super) const QUICK: Duration = Duration::from_millis(100);
 /// Niceness of the slow lane, 0 to 19: a twentieth of an ordinary thread's share where both want to run.
 const NICENESS: i32 = 15;
 
@@ -97,7 +96,6 @@ pub(super) struct Watch {
     /// Nanoseconds that the store worked for it.
     served: AtomicU64,
     slow: AtomicBool,
-    quick: Duration,
     /// Calls to the host that are under way, and when the last one ended.
     waiting: Mutex<(u32, Instant)>,
     calls: Arc<Semaphore>,
@@ -106,13 +104,13 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    pub(super) fn new(lane: &SlowLane, is_distrusted: bool) -> Arc<Self> {
+    /// Of a run that begins on quick threads, or in the slow lane.
+    pub(super) fn new(lane: &SlowLane, begins_quick: bool) -> Arc<Self> {
         Arc::new(Self {
             computed: AtomicU64::new(0),
             began: AtomicU64::new(0),
             served: AtomicU64::new(0),
-            slow: AtomicBool::new(false),
-            quick: if is_distrusted { DISTRUSTED } else { QUICK },
+            slow: AtomicBool::new(!begins_quick),
             waiting: Mutex::new((0, Instant::now())),
             calls: lane.calls(),
             doom: Mutex::default(),
@@ -134,7 +132,7 @@ impl Watch {
     /// Whether the run is over its time, or to be ended: asked once an epoch while it computes.
     pub(super) fn is_over(&self, budget: Duration) -> bool {
         let computing = self.computing();
-        if computing > self.quick {
+        if computing > QUICK {
             self.slow.store(true, Ordering::Relaxed);
         }
         let served = Duration::from_nanos(self.served.load(Ordering::Relaxed));
@@ -196,7 +194,7 @@ impl Watch {
         }
         let _place = self.calls.acquire().await;
         let began = Instant::now();
-        let result = Joined(tokio::spawn(call)).await;
+        let result = Joined(tokio::spawn(call.in_current_span())).await;
         self.charge(began.elapsed());
         result.unwrap_or_else(|error| Err(Failure::new(FailureKind::Host, "host", error.to_string())))
     }
@@ -304,16 +302,18 @@ pub(super) async fn run<T: Send + 'static, S>(
     stop: impl Future<Output = S>,
 ) -> Ended<T, S> {
     let mut stop = std::pin::pin!(stop);
-    let quick = Quick {
-        body: &mut body,
-        watch: Arc::clone(watch),
-    };
-    tokio::select! {
-        biased;
-        why = &mut stop => return Ended::Stopped(why),
-        result = quick => if let Some(result) = result {
-            return Ended::Itself(result);
-        },
+    if !watch.is_slow() {
+        let quick = Quick {
+            body: &mut body,
+            watch: Arc::clone(watch),
+        };
+        tokio::select! {
+            biased;
+            why = &mut stop => return Ended::Stopped(why),
+            result = quick => if let Some(result) = result {
+                return Ended::Itself(result);
+            },
+        }
     }
     let Some(threads) = lane.handle() else {
         return Ended::Broken("the slow lane has ended".to_owned());
@@ -354,7 +354,7 @@ mod tests {
     #[tokio::test]
     async fn waiting_is_no_computing() {
         let lane = SlowLane::new().unwrap();
-        let watch = Watch::new(&lane, false);
+        let watch = Watch::new(&lane, true);
         let body: Body<()> = Box::pin(async {
             spin(Duration::from_millis(20));
             tokio::time::sleep(Duration::from_millis(200)).await;
@@ -374,7 +374,7 @@ mod tests {
         let watch = Watch::new(&lane, true);
         let (of_run, host) = (Arc::clone(&watch), Handle::current().id());
         let body: Body<(Option<String>, bool)> = Box::pin(async move {
-            spin(Duration::from_millis(1));
+            spin(QUICK * 2);
             assert!(!of_run.is_over(Duration::from_secs(60)));
             tokio::task::yield_now().await;
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -392,7 +392,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn nothing_runs_after_a_stop() {
         let lane = SlowLane::new().unwrap();
-        let watch = Watch::new(&lane, true);
+        let watch = Watch::new(&lane, false);
         let count = Arc::new(AtomicU64::new(0));
         let (counted, of_run) = (Arc::clone(&count), Arc::clone(&watch));
         let body: Body<()> = Box::pin(async move {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use super::compiled;
+use super::compiler::Compiler;
 use super::computing::SlowLane;
 use super::error::PluginError;
 use super::limits::RunLimits;
@@ -19,6 +20,7 @@ pub struct PluginEngine {
     engine: Engine,
     stop: Arc<AtomicBool>,
     slow_lane: SlowLane,
+    compiler: Compiler,
 }
 
 impl PluginEngine {
@@ -50,7 +52,12 @@ impl PluginEngine {
             engine,
             stop,
             slow_lane: SlowLane::new()?,
+            compiler: Compiler::new(),
         })
+    }
+
+    pub(super) fn compiler(&self) -> &Compiler {
+        &self.compiler
     }
 
     pub(super) fn slow_lane(&self) -> &SlowLane {

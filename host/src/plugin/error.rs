@@ -63,6 +63,53 @@ pub enum PluginError {
         /// What it asks for.
         imports: Vec<String>,
     },
+    /// Compiling it would take, or took, more than a component's share.
+    #[error("{path}: {reason}; nothing of it was run")]
+    TooCostly {
+        /// The file.
+        path: String,
+        /// What was too much.
+        reason: String,
+    },
+    /// The folder of components cannot be used.
+    #[error(
+        "{path}: cannot keep components ({reason}); set plugins.folder to a folder that only this user can write to"
+    )]
+    Folder {
+        /// The folder.
+        path: String,
+        /// Why.
+        reason: String,
+    },
+    /// A text that is no digest.
+    #[error("{0:?} is no component's digest; give the SHA-256 that `groupcast plugin list` shows")]
+    NoDigest(String),
+    /// A digest that no component has, or several.
+    #[error(
+        "no component, or more than one, has the digest {0}; `groupcast plugin list` shows those that are kept"
+    )]
+    Unknown(String),
+    /// A file that is not what it is named for.
+    #[error(
+        "{path}: was changed since it was kept (its SHA-256 is {found}); remove it and add the component again"
+    )]
+    Tampered {
+        /// The file.
+        path: String,
+        /// Its digest now.
+        found: String,
+    },
+    /// A reference that could mean something else tomorrow.
+    #[error("{0}: is not pinned; write oci://registry/repository@sha256:… with the manifest's digest")]
+    NotPinned(String),
+    /// A registry did not give the component.
+    #[error("{reference}: cannot be pulled: {reason}")]
+    Pull {
+        /// The reference.
+        reference: String,
+        /// Why.
+        reason: String,
+    },
     /// Exports that are missing or of another version.
     #[error(
         "{path}: does not export groupcast:sync/directory-sync@0.1.0 ({reason}); it was built for another world"

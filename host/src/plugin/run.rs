@@ -9,6 +9,7 @@ use groupcast_guest::engine::{
     Explanation, Extent, Finding, PlanSummary, Question, Report, Run, Severity, Step,
 };
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 use wasmtime::component::ResourceTableError;
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap, UpdateDeadline};
 
@@ -254,7 +255,7 @@ impl Sandbox {
         export: Export<T>,
     ) -> Result<(T, Usage), RunError> {
         let started = Instant::now();
-        let watch = Watch::new(self.engine.slow_lane(), plugin.is_distrusted());
+        let watch = Watch::new(self.engine.slow_lane(), plugin.is_quick());
         let state = RunState::new(Arc::clone(&services), self.limits.clone(), Arc::clone(&watch));
         let mut store = Store::new(self.engine.engine(), state);
         store.limiter(|state| &mut state.meter);
@@ -262,7 +263,7 @@ impl Sandbox {
         bound_computing(&mut store, Arc::clone(&watch), self.limits.cpu);
 
         let (pre, limits, watched) = (plugin.pre.clone(), self.limits.clone(), Arc::clone(&watch));
-        let body: Body<(Result<T, RunError>, u64)> = Box::pin(async move {
+        let body = async move {
             let outcome = async {
                 let instance = pre.instantiate_async(&mut store).await?;
                 export(instance.groupcast_sync_directory_sync(), &mut store).await
@@ -273,7 +274,9 @@ impl Sandbox {
                 Err(error) => Err(blame(&store, &limits, &watched, &error)),
             };
             (outcome, store.data().meter.memory_peak as u64)
-        });
+        };
+        // In whichever lane it goes on, it belongs to the span of whoever began it.
+        let body: Body<(Result<T, RunError>, u64)> = Box::pin(body.in_current_span());
         // The clock is outside of the call: epochs never interrupt a guest that waits in a host call.
         let stop = async {
             tokio::select! {
@@ -291,9 +294,13 @@ impl Sandbox {
             Ended::Stopped(why) => (Err(why), 0),
             Ended::Broken(how) => (Err(RunError::Host(how)), 0),
         };
-        if let Err(RunError::Violation(violation)) = &outcome {
-            plugin.distrust();
-            services.violated(violation);
+        match &outcome {
+            Ok(_) if watch.computed() < computing::QUICK => plugin.earned(true),
+            Err(RunError::Violation(violation)) => {
+                plugin.earned(false);
+                services.violated(violation);
+            }
+            _ => {}
         }
         let milliseconds = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         let usage = Usage {

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::check::Signs;
 use super::{Observer, RunRef};
 use crate::egress::recorder::{Recorder, Refused, Sent};
+use crate::plugin::Violation;
+use crate::store::service::NewAuditEntry;
 
 /// What one vendor was asked.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,7 +54,13 @@ pub(super) struct RunRecorder {
     /// Where no answer comes from at the moment, and why.
     silent: Mutex<BTreeMap<String, String>>,
     signs: Signs,
+    /// Digest of the component.
+    plugin: String,
+    violations: Mutex<Vec<Violation>>,
 }
+
+/// Breaches of one run that are told; a flood of them is told by its first ones.
+const MOST_TOLD: usize = 16;
 
 /// Scheme, host and port of a URL.
 fn origin(url: &str) -> String {
@@ -60,7 +68,7 @@ fn origin(url: &str) -> String {
 }
 
 impl RunRecorder {
-    pub(super) fn new(about: RunRef, observer: Arc<dyn Observer>) -> Self {
+    pub(super) fn new(about: RunRef, observer: Arc<dyn Observer>, plugin: &str) -> Self {
         Self {
             about,
             observer,
@@ -68,7 +76,35 @@ impl RunRecorder {
             refusal: Mutex::default(),
             silent: Mutex::default(),
             signs: Signs::default(),
+            plugin: plugin.to_owned(),
+            violations: Mutex::default(),
         }
+    }
+
+    /// The component broke its bounds.
+    pub(super) fn violated(&self, violation: &Violation) {
+        {
+            let mut all = self.violations.lock().unwrap_or_else(PoisonError::into_inner);
+            if all.len() >= MOST_TOLD || all.contains(violation) {
+                return;
+            }
+            all.push(violation.clone());
+        }
+        tracing::warn!(
+            connection = %self.about.connection, run = self.about.run, plugin = self.plugin, code = violation.code(),
+            "{violation}"
+        );
+        self.observer.violated(&self.about, &self.plugin, violation);
+    }
+
+    /// How the component broke its bounds, for the audit log.
+    pub(super) fn violations(&self) -> Vec<NewAuditEntry> {
+        self.violations
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .iter()
+            .map(|violation| violation.audit_entry(&self.plugin, &self.about.connection, &self.about.run))
+            .collect()
     }
 
     pub(super) fn counts(&self) -> RequestCounts {
@@ -151,5 +187,11 @@ impl Recorder for RunRecorder {
             .unwrap_or_else(PoisonError::into_inner)
             .get_or_insert_with(|| format!("{} {}: {}", refused.method, refused.url, refused.reason));
         self.observer.refused(&self.about, refused);
+        if refused.by_component {
+            self.violated(&Violation::ForbiddenRequest {
+                request: format!("{} {}", refused.method, refused.url),
+                reason: refused.reason.clone(),
+            });
+        }
     }
 }

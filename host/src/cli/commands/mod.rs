@@ -5,6 +5,7 @@ mod apply;
 mod health;
 mod inspect;
 mod look;
+mod plugins;
 mod replay;
 mod secrets;
 
@@ -26,6 +27,8 @@ fn exit_of_plan(totals: &Totals) -> Exit {
     }
 }
 
+pub use plugins::pulled;
+
 /// Does what the command line says.
 pub async fn execute(session: &mut Session<'_>, command: &Command) -> Result<Exit, Problem> {
     match command {
@@ -38,10 +41,19 @@ pub async fn execute(session: &mut Session<'_>, command: &Command) -> Result<Exi
         Command::Sync(arguments) => apply::sync(session, arguments).await,
         Command::Undo(arguments) => apply::undo(session, arguments).await,
         Command::Secrets(arguments) => secrets::secrets(session, &arguments.command).await,
-        Command::Plugin(arguments) => {
-            let PluginCommand::Inspect { file } = &arguments.command;
-            inspect::inspect(session, file).await
-        }
+        Command::Plugin(arguments) => match &arguments.command {
+            PluginCommand::Inspect { file } => inspect::inspect(session, file).await,
+            PluginCommand::Add { file } => plugins::add(session, file).await,
+            PluginCommand::Pull { reference } => plugins::pull(session, reference).await,
+            PluginCommand::List => plugins::list(session),
+            PluginCommand::Remove { digest } => plugins::remove(session, digest),
+            PluginCommand::Grant {
+                digest,
+                tenant,
+                reads,
+            } => plugins::grant(session, digest, tenant.as_deref(), *reads).await,
+            PluginCommand::Compile { memory_bytes } => plugins::compile(*memory_bytes),
+        },
         Command::Schema => {
             let schema = session.surroundings.schema()?;
             session.text(&format!("{}\n", schema.trim_end()))?;

@@ -35,6 +35,11 @@ fn the_help_of_each_command_says_what_it_does_and_shows_an_example() {
         &["secrets", "rm"],
         &["plugin"],
         &["plugin", "inspect"],
+        &["plugin", "add"],
+        &["plugin", "pull"],
+        &["plugin", "list"],
+        &["plugin", "remove"],
+        &["plugin", "grant"],
         &["schema"],
         &["simulators"],
     ];

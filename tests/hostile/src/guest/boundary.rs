@@ -27,7 +27,8 @@ pub fn act(misdeed: &str) -> Option<Deed> {
             }
         }
         "invalid-text" => {
-            let text = unsafe { std::str::from_utf8_unchecked(b"\xff\xfe\xff") };
+            let bytes = std::hint::black_box([0xff, 0xfe, 0xff]);
+            let text = unsafe { std::str::from_utf8_unchecked(&bytes) };
             progress::log(progress::Level::Info, text);
         }
         "forged-handle" => {
