@@ -407,7 +407,6 @@ impl Groupcast {
     /// What a person is told of a run that failed: the host knows more of a refusal than the component does.
     pub(super) fn failure(error: RunError, recorder: &RunRecorder) -> RunFailure {
         use groupcast_guest::failure::FailureKind;
-        recorder.broke(&error);
         let refusal = recorder.refusal();
         match (error, refusal) {
             (RunError::Failed(failure), Some(refusal)) if failure.kind == FailureKind::Denied => {

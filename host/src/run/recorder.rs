@@ -111,11 +111,6 @@ impl RunRecorder {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The component did not end as it should.
-    pub(super) fn broke(&self, error: &crate::plugin::RunError) {
-        self.observer.broke(&self.about, error);
-    }
-
     /// The first refusal: the component only learns *that* it was refused, a person learns why.
     pub(super) fn refusal(&self) -> Option<String> {
         self.refusal

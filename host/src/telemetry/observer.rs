@@ -126,5 +126,4 @@ impl Observer for Watchers {
             one.violated(run, plugin, violation);
         }
     }
-    }
 }
