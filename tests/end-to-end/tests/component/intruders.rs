@@ -8,7 +8,7 @@ use groupcast::config::Config;
 use groupcast::plugin::{Event, LogLevel, Plugin, Violation};
 use groupcast::run::{Groupcast, Observer, RunFailure, RunRef, Selection, SyncOutcome};
 use groupcast::store::service::{AuditQuery, AuditStore};
-use groupcast::store::{SqliteStore, Store};
+use groupcast::store::{LedgerStore as _, SqliteStore, Store};
 use groupcast_guest::engine::Extent;
 use groupcast_guest::plan::part::Part;
 use groupcast_tests::{BOTH, Lab, Target, component, hostile, people};
@@ -591,12 +591,10 @@ async fn r44_who_does_what_was_not_approved_or_reports_what_was_not_done_is_blam
         ("nothing at all", "apply/spy", vec!["g", "k"], "false-report"),
     ] {
         let intruder = Intruder::of(&lab, misdeed, &arguments).await;
-        let applying = intruder.host.apply(
-            &target.connection(),
-            &approved.plan.hash,
-            Selection::default(),
-            &cancel,
-        );
+        let connection = target.connection();
+        let applying = intruder
+            .host
+            .apply(&connection, &approved.plan.hash, Selection::default(), &cancel);
         applying.await.expect_err(name);
         assert_eq!(intruder.blamed().await, [code], "{name}");
         assert_eq!(lab.all_writes(), Vec::<String>::new(), "{name}");
