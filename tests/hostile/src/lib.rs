@@ -11,7 +11,10 @@ mod guest;
 /// What stands before the order within the component: `MARK`, then [`ORDER_BYTES`] bytes, ended by a zero byte.
 pub const MARK: &[u8; 16] = b"hostile-order-1:";
 
-/// Bytes that an order may have: the misdeed's name, and a line for each argument.
+/// What stands between the misdeed's name and its arguments: whatever else may be in them, this is not.
+pub const SEPARATOR: char = '\u{1f}';
+
+/// Bytes that an order may have.
 pub const ORDER_BYTES: usize = 2_032;
 
 /// Writes an order into the component; `None` where it has no place for one, or the order is too long.
@@ -19,7 +22,7 @@ pub const ORDER_BYTES: usize = 2_032;
 pub fn ordered(component: &[u8], misdeed: &str, arguments: &[&str]) -> Option<Vec<u8>> {
     let mut order = misdeed.to_owned();
     for argument in arguments {
-        order.push('\n');
+        order.push(SEPARATOR);
         order.push_str(argument);
     }
     order.push('\0');
@@ -43,7 +46,7 @@ mod tests {
         component.extend(b"after");
         let made = ordered(&component, "infinite-loop", &["a", "b"]).unwrap();
         assert_eq!(made.len(), component.len());
-        assert!(made.starts_with(b"beforehostile-order-1:infinite-loop\na\nb\0...."));
+        assert!(made.starts_with(b"beforehostile-order-1:infinite-loop\x1fa\x1fb\0...."));
         assert!(made.ends_with(b"..after"));
         assert_eq!(ordered(&component, &"x".repeat(ORDER_BYTES), &[]), None);
         assert_eq!(ordered(b"no place", "x", &[]), None);

@@ -29,7 +29,7 @@ mod sync;
 
 use bindings::exports::groupcast::sync::directory_sync as wit;
 
-use crate::{MARK, ORDER_BYTES};
+use crate::{MARK, ORDER_BYTES, SEPARATOR};
 
 /// The place of the order. Never read but volatile: what stands here when it is compiled is not what stands here later.
 #[repr(C)]
@@ -59,7 +59,7 @@ impl Order {
             let whole: Vec<u8> = place.order.into_iter().take_while(|byte| *byte != 0).collect();
             String::from_utf8(whole).unwrap()
         };
-        let mut lines = text.split('\n').map(str::to_owned);
+        let mut lines = text.split(SEPARATOR).map(str::to_owned);
         Self {
             misdeed: lines.next().unwrap_or_default(),
             arguments: lines.collect(),
