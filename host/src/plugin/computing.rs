@@ -23,8 +23,6 @@ use super::violation::Violation;
 
 /// Processor time that a run has before it goes on in the slow lane: several times what a sync without changes takes.
 pub(super) const QUICK: Duration = Duration::from_millis(100);
-/// Niceness of the slow lane, 0 to 19: a twentieth of an ordinary thread's share where both want to run.
-const NICENESS: i32 = 15;
 
 /// The threads of the slow lane.
 pub(super) struct SlowLane {
@@ -66,11 +64,22 @@ impl Drop for SlowLane {
     }
 }
 
-/// Lowers the calling thread's priority. Where the system does not let it, the lane is only a lane of its own.
+/// Lowers the calling thread's priority: from now on it runs when nobody else wants to. Niceness alone is not enough, since
+/// a nice thread still ends its slice before one that wakes up gets its turn. Where the system does not let it, the lane is
+/// only a lane of its own.
 pub(super) fn lower_priority() {
     #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
-        tracing::debug!(%error, "the priority of a thread could not be lowered");
+    {
+        use thread_priority::unix::{
+            NormalThreadSchedulePolicy, ThreadSchedulePolicy, set_thread_priority_and_policy,
+            thread_native_id,
+        };
+        let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
+        let lowered =
+            set_thread_priority_and_policy(thread_native_id(), thread_priority::ThreadPriority::Min, idle);
+        if let Err(error) = lowered {
+            tracing::debug!(?error, "the priority of a thread could not be lowered");
+        }
     }
 }
 
@@ -87,6 +96,17 @@ fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
+/// Where a run computes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pace {
+    /// On quick threads, however long: nobody else is there.
+    Unhindered,
+    /// On quick threads at first.
+    Quick,
+    /// In the slow lane from the start.
+    Slow,
+}
+
 /// What a run and whoever watches over it share.
 pub(super) struct Watch {
     /// Nanoseconds of earlier polls.
@@ -96,6 +116,7 @@ pub(super) struct Watch {
     /// Nanoseconds that the store worked for it.
     served: AtomicU64,
     slow: AtomicBool,
+    has_slow_lane: bool,
     /// Calls to the host that are under way, and when the last one ended.
     waiting: Mutex<(u32, Instant)>,
     calls: Arc<Semaphore>,
@@ -104,13 +125,14 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// Of a run that begins on quick threads, or in the slow lane.
-    pub(super) fn new(lane: &SlowLane, begins_quick: bool) -> Arc<Self> {
+    /// Of a run that stays on quick threads, begins there, or begins in the slow lane.
+    pub(super) fn new(lane: &SlowLane, pace: Pace) -> Arc<Self> {
         Arc::new(Self {
             computed: AtomicU64::new(0),
             began: AtomicU64::new(0),
             served: AtomicU64::new(0),
-            slow: AtomicBool::new(!begins_quick),
+            slow: AtomicBool::new(pace == Pace::Slow),
+            has_slow_lane: pace != Pace::Unhindered,
             waiting: Mutex::new((0, Instant::now())),
             calls: lane.calls(),
             doom: Mutex::default(),
@@ -132,7 +154,7 @@ impl Watch {
     /// Whether the run is over its time, or to be ended: asked once an epoch while it computes.
     pub(super) fn is_over(&self, budget: Duration) -> bool {
         let computing = self.computing();
-        if computing > QUICK {
+        if self.has_slow_lane && computing > QUICK {
             self.slow.store(true, Ordering::Relaxed);
         }
         let served = Duration::from_nanos(self.served.load(Ordering::Relaxed));
@@ -354,7 +376,7 @@ mod tests {
     #[tokio::test]
     async fn waiting_is_no_computing() {
         let lane = SlowLane::new().unwrap();
-        let watch = Watch::new(&lane, true);
+        let watch = Watch::new(&lane, Pace::Quick);
         let body: Body<()> = Box::pin(async {
             spin(Duration::from_millis(20));
             tokio::time::sleep(Duration::from_millis(200)).await;
@@ -371,7 +393,7 @@ mod tests {
     #[tokio::test]
     async fn who_computes_for_long_goes_on_in_the_slow_lane_with_the_hosts_own_timers() {
         let lane = SlowLane::new().unwrap();
-        let watch = Watch::new(&lane, true);
+        let watch = Watch::new(&lane, Pace::Quick);
         let (of_run, host) = (Arc::clone(&watch), Handle::current().id());
         let body: Body<(Option<String>, bool)> = Box::pin(async move {
             spin(QUICK * 2);
@@ -392,7 +414,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn nothing_runs_after_a_stop() {
         let lane = SlowLane::new().unwrap();
-        let watch = Watch::new(&lane, false);
+        let watch = Watch::new(&lane, Pace::Slow);
         let count = Arc::new(AtomicU64::new(0));
         let (counted, of_run) = (Arc::clone(&count), Arc::clone(&watch));
         let body: Body<()> = Box::pin(async move {

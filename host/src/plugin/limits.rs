@@ -35,6 +35,8 @@ pub struct RunLimits {
     pub ledger_entries: u64,
     /// Bytes that a run may hand to the state.
     pub state_bytes: u64,
+    /// Whether a run that computes for long makes way for others, by going on with low priority.
+    pub slow_lane: bool,
 }
 
 impl Default for RunLimits {
@@ -57,6 +59,7 @@ impl Default for RunLimits {
             // A takeover of 500,000 memberships, several times over.
             ledger_entries: 5_000_000,
             state_bytes: 256 << 20,
+            slow_lane: false,
         }
     }
 }

@@ -15,7 +15,7 @@ use wasmtime::{PoolConcurrencyLimitError, Store, Trap, UpdateDeadline};
 
 use super::bindings::exports::groupcast::sync::directory_sync as wit;
 use super::bindings::groupcast::sync::types;
-use super::computing::{self, Body, Ended, Watch};
+use super::computing::{self, Body, Ended, Pace, Watch};
 use super::convert;
 use super::engine::PluginEngine;
 use super::error::RunError;
@@ -255,7 +255,12 @@ impl Sandbox {
         export: Export<T>,
     ) -> Result<(T, Usage), RunError> {
         let started = Instant::now();
-        let watch = Watch::new(self.engine.slow_lane(), plugin.is_quick());
+        let pace = match (self.limits.slow_lane, plugin.is_quick()) {
+            (false, _) => Pace::Unhindered,
+            (true, true) => Pace::Quick,
+            (true, false) => Pace::Slow,
+        };
+        let watch = Watch::new(self.engine.slow_lane(), pace);
         let state = RunState::new(Arc::clone(&services), self.limits.clone(), Arc::clone(&watch));
         let mut store = Store::new(self.engine.engine(), state);
         store.limiter(|state| &mut state.meter);

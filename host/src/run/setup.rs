@@ -270,6 +270,8 @@ pub(super) fn run_limits(config: &Config) -> RunLimits {
         wall: Duration::from_secs(limits.wall_seconds.into()),
         log_bytes: u64::from(limits.log_kib) << 10,
         plan_bytes: u64::from(limits.plan_mib) << 20,
+        // Whoever is alone makes way for nobody.
+        slow_lane: config.service.is_some() || config.tenants.len() > 1,
         ..RunLimits::default()
     }
 }

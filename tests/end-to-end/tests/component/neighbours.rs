@@ -56,6 +56,7 @@ async fn harm(
         memory_bytes: 64 << 20,
         cpu: Duration::from_secs(2),
         wall: Duration::from_secs(60),
+        slow_lane: true,
         ..RunLimits::default()
     };
     for round in 0.. {
