@@ -47,21 +47,41 @@ struct Intruder {
 
 impl Intruder {
     async fn of(lab: &Lab, misdeed: &str, arguments: &[&str]) -> Self {
+        Self::granted(lab, misdeed, arguments, None).await
+    }
+
+    /// With what was granted to it as a tenant's own component; none: as the host's, with what the built-in one may.
+    async fn granted(
+        lab: &Lab,
+        misdeed: &str,
+        arguments: &[&str],
+        granted: Option<serde_json::Value>,
+    ) -> Self {
         let config = Config::load(&lab.config_file()).unwrap();
-        let (engine, _) = component();
+        let (engine, built_in) = component();
         let plugin = engine
             .load(hostile(misdeed, arguments), "hostile.wasm")
             .await
             .unwrap();
-        let setups = groupcast::run::connections(&config).await.unwrap();
+        let mut setups = groupcast::run::connections(&config).await.unwrap();
         let store = Arc::new(SqliteStore::open(&config.store_path).await.unwrap());
         let watch = Arc::new(Watch::default());
         let digest = plugin.digest.clone();
+        let of_host = match granted {
+            None => plugin,
+            Some(granted) => {
+                setups = setups
+                    .into_iter()
+                    .map(|setup| setup.with_plugin(Arc::clone(&plugin), &granted).unwrap())
+                    .collect();
+                built_in
+            }
+        };
         let host = Groupcast::with_plugin(
             setups,
             Arc::clone(&store) as Arc<dyn Store>,
             engine,
-            plugin,
+            of_host,
             Arc::clone(&watch) as Arc<dyn Observer>,
         );
         Self {
@@ -641,6 +661,26 @@ async fn r48_another_tenants_ledger_and_state_are_not_seen() {
             assert!(!said.contains(secret), "{said}");
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r52_a_tenants_own_component_may_ask_for_what_was_granted_to_it_and_no_more() {
+    let lab = lab().await;
+    let own = authority(&lab.simulators.addresses().google);
+    let ask = ["GET", "https", own.as_str(), GROUP, ""];
+    // What the built-in component may ask for, and what a manifest asks for, grants nothing.
+    let nothing = Intruder::granted(&lab, "ask", &ask, Some(json!([]))).await;
+    nothing.plan(Target::Google).await.expect_err("it is refused");
+    assert_eq!(nothing.blamed().await, ["forbidden-request"]);
+    assert_eq!(arrived(&lab), Vec::<String>::new());
+
+    let rule =
+        json!([{ "credential": "google", "method": "GET", "path": "/admin/directory/v1/groups/{group}" }]);
+    let granted = Intruder::granted(&lab, "ask", &ask, Some(rule)).await;
+    let _ended = granted.plan(Target::Google).await;
+    assert_eq!(granted.blamed().await, Vec::<&str>::new());
+    assert_eq!(arrived(&lab), [format!("GET {GROUP}")]);
+    the_real_one_still_works(&lab, Target::Google).await;
 }
 
 /// Two components of one misdeed are two: their digests tell them apart.
