@@ -278,10 +278,11 @@ impl Sandbox {
                 Ok(Err(error)) => Err(RunError::Failed(convert::failure(error))),
                 Err(error) => Err(blame(&store, &limits, &watched, &error)),
             };
-            (outcome, store.data().meter.memory_peak as u64)
+            let state = store.data();
+            (outcome, state.meter.memory_peak as u64, state.has_flooded())
         };
         // In whichever lane it goes on, it belongs to the span of whoever began it.
-        let body: Body<(Result<T, RunError>, u64)> = Box::pin(body.in_current_span());
+        let body: Body<(Result<T, RunError>, u64, bool)> = Box::pin(body.in_current_span());
         // The clock is outside of the call: epochs never interrupt a guest that waits in a host call.
         let stop = async {
             tokio::select! {
@@ -294,13 +295,14 @@ impl Sandbox {
                 () = tokio::time::sleep(self.limits.wall) => self.late(&watch),
             }
         };
-        let (outcome, peak) = match computing::run(body, &watch, self.engine.slow_lane(), stop).await {
-            Ended::Itself((outcome, peak)) => (outcome, peak),
-            Ended::Stopped(why) => (Err(why), 0),
-            Ended::Broken(how) => (Err(RunError::Host(how)), 0),
-        };
+        let (outcome, peak, has_flooded) =
+            match computing::run(body, &watch, self.engine.slow_lane(), stop).await {
+                Ended::Itself(ended) => ended,
+                Ended::Stopped(why) => (Err(why), 0, false),
+                Ended::Broken(how) => (Err(RunError::Host(how)), 0, false),
+            };
         match &outcome {
-            Ok(_) if watch.computed() < computing::QUICK => plugin.earned(true),
+            Ok(_) => plugin.earned(!has_flooded && watch.computed() < computing::QUICK),
             Err(RunError::Violation(violation)) => {
                 plugin.earned(false);
                 services.violated(violation);

@@ -57,6 +57,11 @@ impl RunState {
         }
     }
 
+    /// Whether it handed over more of something than a run may.
+    pub(super) fn has_flooded(&self) -> bool {
+        !self.floods.is_empty()
+    }
+
     /// A flood whose surplus is refused or dropped, and that ends nothing: told of once.
     pub(super) fn flooded(&mut self, of: Flood) {
         if !self.floods.contains(&of) {

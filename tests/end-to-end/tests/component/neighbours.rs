@@ -47,13 +47,14 @@ fn run() -> Run {
     }
 }
 
-/// Runs its component again and again, compiled anew each time, until told to stop.
+/// Runs its component again and again, until told to stop. Once for each time that it is told to begin, it brings a new
+/// one, which is compiled first.
 async fn harm(
     engine: Arc<PluginEngine>,
     misdeed: &'static str,
     number: usize,
     at_work: Arc<AtomicBool>,
-    ended: Arc<AtomicU64>,
+    (loaded, ended): (Arc<AtomicU64>, Arc<AtomicU64>),
 ) {
     let limits = RunLimits {
         memory_bytes: 64 << 20,
@@ -62,37 +63,38 @@ async fn harm(
         slow_lane: true,
         ..RunLimits::default()
     };
-    // Another mark in the same place makes another component: looking for the place would be work of the test's own.
-    let first = format!("{number:04}-{:08}", 0);
-    let mut bytes = hostile(misdeed, &[&first]);
-    let at = bytes
-        .windows(first.len())
-        .position(|window| window == first.as_bytes())
-        .unwrap();
     for round in 0u32.. {
-        let mark = format!("{number:04}-{round:08}");
-        bytes[at..at + mark.len()].copy_from_slice(mark.as_bytes());
         while !at_work.load(Ordering::Relaxed) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        let plugin = engine.load(bytes.clone(), "hostile.wasm").await.unwrap();
-        let sandbox = Sandbox::new(Arc::clone(&engine), limits.clone());
-        let asked = run();
-        let stop = CancellationToken::new();
-        let planning = sandbox.plan(&plugin, Deaf::new(), stop.clone(), &asked);
-        let watching = async {
-            while at_work.load(Ordering::Relaxed) {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-            stop.cancel();
-            // The run ends by that.
-            std::future::pending::<()>().await;
+        // One tenant in turn: compiling is bounded for all of them together.
+        let mark = if round as usize % HOSTILE.len() == number {
+            round
+        } else {
+            0
         };
-        tokio::select! {
-            _ended = planning => {}
-            () = watching => {}
+        let bytes = hostile(misdeed, &[&number.to_string(), &mark.to_string()]);
+        let plugin = engine.load(bytes, "hostile.wasm").await.unwrap();
+        loaded.fetch_add(1, Ordering::Relaxed);
+        while at_work.load(Ordering::Relaxed) {
+            let sandbox = Sandbox::new(Arc::clone(&engine), limits.clone());
+            let asked = run();
+            let stop = CancellationToken::new();
+            let planning = sandbox.plan(&plugin, Deaf::new(), stop.clone(), &asked);
+            let watching = async {
+                while at_work.load(Ordering::Relaxed) {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+                stop.cancel();
+                // The run ends by that.
+                std::future::pending::<()>().await;
+            };
+            tokio::select! {
+                _ended = planning => {}
+                () = watching => {}
+            }
+            ended.fetch_add(1, Ordering::Relaxed);
         }
-        ended.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -128,7 +130,7 @@ async fn a_neighbours_syncs_are_as_quick_beside_hostile_components_as_alone() {
     let (engine, _) = component();
 
     let at_work = Arc::new(AtomicBool::new(false));
-    let ended = Arc::new(AtomicU64::new(0));
+    let (loaded, ended) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
     let tenants: Vec<_> = HOSTILE
         .iter()
         .enumerate()
@@ -138,12 +140,17 @@ async fn a_neighbours_syncs_are_as_quick_beside_hostile_components_as_alone() {
                 misdeed,
                 number,
                 Arc::clone(&at_work),
-                Arc::clone(&ended),
+                (Arc::clone(&loaded), Arc::clone(&ended)),
             ))
         })
         .collect();
 
     // What is made at the first use is made before.
+    at_work.store(true, Ordering::Relaxed);
+    while loaded.load(Ordering::Relaxed) < HOSTILE.len() as u64 {
+        block(&host, &mut Vec::new()).await;
+    }
+    at_work.store(false, Ordering::Relaxed);
     block(&host, &mut Vec::new()).await;
     let mut ratios = Vec::new();
     for _ in 0..ATTEMPTS {
