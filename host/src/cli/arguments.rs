@@ -53,8 +53,8 @@ pub struct Shared {
     /// Only this connection, by name: `google`, or `tenant/google` where several tenants have one
     #[arg(long, global = true, value_name = "NAME", help_heading = SHARED)]
     pub connection: Option<String>,
-    /// Run this component file instead of the built-in one
-    #[arg(long, global = true, value_name = "FILE", help_heading = SHARED)]
+    /// Run this component instead of the built-in one: a file, the digest of one that is kept, or oci://…@sha256:…
+    #[arg(long, global = true, value_name = "COMPONENT", help_heading = SHARED)]
     pub plugin: Option<PathBuf>,
     /// Record the runs of this command, for `groupcast replay`: all that they saw and said, without secrets
     #[arg(long, global = true, help_heading = SHARED)]
@@ -206,7 +206,7 @@ Example:
   groupcast store restore groupcast-2026-03-14.backup
   groupcast store prune --older-than 90d")]
     Store(StoreArguments),
-    /// Look at plugin files
+    /// Look at components of others, keep and fetch them
     Plugin(PluginArguments),
     /// Print the JSON Schema of the configuration file
     #[command(after_help = "\
@@ -481,6 +481,69 @@ Example:
         /// The component file
         #[arg(value_name = "FILE")]
         file: PathBuf,
+    },
+    /// Keep a component file, by its digest
+    ///
+    /// It is looked at like by `inspect` first; what Groupcast would refuse to run is not kept. Nothing is granted to it
+    /// by that.
+    #[command(after_help = "\
+Example:
+  groupcast plugin add my-sync.wasm")]
+    Add {
+        /// The component file
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Fetch a component from an OCI registry, and keep it
+    ///
+    /// The reference is pinned by the manifest's digest. A registry that wants a name and a password stands in the
+    /// configuration under [[plugins.registries]].
+    #[command(after_help = "\
+Example:
+  groupcast plugin pull oci://ghcr.io/example/sync@sha256:…")]
+    Pull {
+        /// oci://registry/repository@sha256:…
+        #[arg(value_name = "REFERENCE")]
+        reference: String,
+    },
+    /// List the components that are kept
+    #[command(after_help = "\
+Example:
+  groupcast plugin list")]
+    List,
+    /// Forget a component that is kept
+    #[command(after_help = "\
+Example:
+  groupcast plugin remove 3f1c9a2b")]
+    Remove {
+        /// Its digest, or the beginning of it
+        #[arg(value_name = "DIGEST")]
+        digest: String,
+    },
+    /// Grant a kept component the requests that its manifest asks for, for one tenant or for all
+    ///
+    /// Only then can a tenant name it as its own. What is granted is shown; requests that are not granted are refused
+    /// when they are made.
+    #[command(after_help = "\
+Example:
+  groupcast plugin grant 3f1c9a2b --tenant acme")]
+    Grant {
+        /// Its digest, or the beginning of it
+        #[arg(value_name = "DIGEST")]
+        digest: String,
+        /// The tenant; without it, every tenant of this host
+        #[arg(long, value_name = "NAME")]
+        tenant: Option<String>,
+        /// Grant only what reads
+        #[arg(long)]
+        reads: bool,
+    },
+    /// Compile a component from standard input into this user's cache, within bounds
+    #[command(hide = true)]
+    Compile {
+        /// Bytes of memory that runs may have
+        #[arg(long, value_name = "N")]
+        memory_bytes: usize,
     },
 }
 

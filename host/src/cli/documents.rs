@@ -478,6 +478,24 @@ pub struct TokensDocument {
     pub tokens: Vec<TokenRecord>,
 }
 
+/// `groupcast/plugins/1`.
+#[derive(Debug, Serialize)]
+pub struct KeptDocument {
+    /// Name and version of the shape.
+    pub format: &'static str,
+    /// The components, ascending by digest.
+    pub plugins: Vec<KeptEntry>,
+}
+
+/// One component that is kept.
+#[derive(Debug, Serialize)]
+pub struct KeptEntry {
+    /// Lower-case hexadecimal SHA-256.
+    pub digest: String,
+    /// Bytes.
+    pub size: u64,
+}
+
 /// `groupcast/plugin/1`.
 #[derive(Debug, Serialize)]
 pub struct PluginDocument<'a> {

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, IsTerminal as _, Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,14 +20,14 @@ use super::problem::Problem;
 use super::serve::Around;
 use super::surroundings::{Component, Opening, SecretLine, SecretStore, Surroundings};
 use crate::config::Config;
-use crate::plugin::{Plugin, PluginEngine, RunLimits};
+use crate::plugin::{OCI_SCHEME, Plugin, PluginEngine, PluginFolder, RunLimits, is_digest};
 use crate::recording::Recordings;
 use crate::run::{Groupcast, OpenError, OpenOptions};
-use crate::service::EventHub;
-use crate::service::identity::Tokens;
 use crate::secrets::{Author, SecretError, Secrets};
+use crate::service::EventHub;
 use crate::service::Principal;
-use crate::store::{SqliteStore, Store};
+use crate::service::identity::Tokens;
+use crate::store::Store;
 use crate::telemetry::{DeadManOptions, Health, Telemetry, Watch, WatchOptions, WatchedStore, Watchers};
 
 /// The longest secret, bytes: a service account's key file has under 3 KiB.
@@ -53,6 +53,11 @@ impl Host {
             config.acknowledge();
         }
         let record = config.record || opening.record;
+        let other = component_file(&config, opening.plugin).await?;
+        let opening = Opening {
+            plugin: other.as_deref(),
+            ..opening
+        };
         let groupcast = self.over(&config, opening).await.map_err(|error| match error {
             OpenError::Store(_) => Problem::failed(error.to_string()),
             OpenError::Plugin(_) | OpenError::Setup(_) => Problem::refused(error.to_string()),
@@ -83,12 +88,21 @@ impl Host {
         if config.service.is_none() && attempts.iter().all(|(_, setup)| setup.is_err()) {
             return self.opened(opening).await;
         }
-        let (engine, plugin) = match self.compiled.as_ref().filter(|_| opening.plugin.is_none()) {
+        let other = component_file(&config, opening.plugin).await?;
+        let (engine, plugin) = match self.compiled.as_ref().filter(|_| other.is_none()) {
             Some((engine, plugin)) => (Arc::clone(engine), Arc::clone(plugin)),
-            None => Groupcast::component(&config, opening.plugin.map(Path::to_path_buf))
+            None => Groupcast::component(&config, other)
                 .await
                 .map_err(|error| refused(&error))?,
         };
+        // Components of tenants are compiled by this program in a process of its own; whoever makes many calls in one
+        // process is another program.
+        if let (None, Ok(program)) = (&self.compiled, std::env::current_exe()) {
+            let memory_bytes = usize::try_from(config.limits.memory_mib)
+                .unwrap_or(usize::MAX)
+                .saturating_mul(1 << 20);
+            engine.compile_in(crate::plugin::this_program(&program, memory_bytes));
+        }
         telemetry.compiled();
         let store = crate::run::open_store(&config)
             .await
@@ -97,6 +111,7 @@ impl Host {
         // The log says what runs do: beside it, progress would say it twice, and not in the log's form.
         let observer = Arc::new(Watchers(vec![Arc::new(telemetry.clone()), events.clone()]));
         let groupcast = Groupcast::with_plugin(Vec::new(), store, engine, plugin, observer)
+            .trusting(config.plugins.trusted.clone())
             .with_attempts(config.clone(), attempts);
         let groupcast = if record {
             groupcast.recording(config.recordings.clone())
@@ -117,14 +132,31 @@ impl Host {
         let setups = crate::run::connections(config).await?;
         let store = crate::run::open_store(config).await?;
         let (engine, plugin) = (Arc::clone(engine), Arc::clone(plugin));
-        Ok(Groupcast::with_plugin(
-            setups,
-            store,
-            engine,
-            plugin,
-            opening.observer,
-        ))
+        Ok(
+            Groupcast::with_plugin(setups, store, engine, plugin, opening.observer)
+                .trusting(config.plugins.trusted.clone()),
+        )
     }
+}
+
+/// The file of the component that `--plugin` means: a file, the digest of one that is kept, or a reference to a registry,
+/// from where it is fetched and kept.
+async fn component_file(config: &Config, meant: Option<&Path>) -> Result<Option<PathBuf>, Problem> {
+    let Some(path) = meant else {
+        return Ok(None);
+    };
+    let text = path.to_str().unwrap_or_default();
+    let folder = PluginFolder::new(&config.plugins.folder);
+    let digest = if text.starts_with(OCI_SCHEME) {
+        folder.keep(&super::commands::pulled(config, text).await?)?
+    } else if is_digest(text) {
+        text.to_owned()
+    } else {
+        return Ok(Some(path.to_path_buf()));
+    };
+    // Read once, so that what was changed since it was kept is refused.
+    folder.read(&digest)?;
+    Ok(Some(folder.path().join(format!("{digest}.wasm"))))
 }
 
 #[async_trait]
@@ -236,11 +268,11 @@ impl Surroundings for Host {
 
     async fn tokens(&self, config: &Path) -> Result<Tokens, Problem> {
         let config = load(config)?;
-        let store = SqliteStore::open(&config.store_path)
+        let store = crate::run::open_store(&config)
             .await
             .map_err(|error| Problem::failed(error.to_string()))?;
         let declared = config.tenants.into_iter().map(|tenant| tenant.name).collect();
-        Ok(Tokens::new(Arc::new(store), declared))
+        Ok(Tokens::new(store, declared))
     }
 
     async fn store(&self, config: &Path) -> Result<StorePlace, Problem> {
@@ -374,7 +406,7 @@ fn certificates(config: &Config) -> Result<Option<Vec<u8>>, Problem> {
     })
 }
 
-fn load(path: &Path) -> Result<Config, Problem> {
+pub(super) fn load(path: &Path) -> Result<Config, Problem> {
     Config::load(path).map_err(|error| Problem::refused(error.to_string()))
 }
 
@@ -387,7 +419,7 @@ struct Stored {
 
 /// The store of a configuration, for what is sealed there.
 async fn sealed_store(config: &Config) -> Result<Arc<dyn Store>, Problem> {
-    let store = SqliteStore::open(&config.store_path).await;
+    let store = crate::run::open_store(&config).await;
     Ok(Arc::new(
         store.map_err(|error| Problem::failed(error.to_string()))?,
     ))

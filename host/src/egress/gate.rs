@@ -141,6 +141,18 @@ impl GateError {
         }
     }
 
+    /// Whether the request itself is at fault: its place, its headers, what it would do.
+    pub fn blames_component(&self) -> bool {
+        matches!(
+            self,
+            Self::Policy(_)
+                | Self::Header(_)
+                | Self::Content(_)
+                | Self::Permit(PermitRefusal::NotApproved(_))
+                | Self::Cap(CapReached::RequestBytes { .. } | CapReached::Requests(_))
+        )
+    }
+
     /// Whether the request may have taken effect at the vendor.
     pub fn may_have_been_sent(&self) -> bool {
         matches!(
@@ -229,6 +241,7 @@ impl Gate {
                 url: url.chars().take(2_048).collect(),
                 reason: error.to_string(),
                 passing: error.is_passing(),
+                by_component: error.blames_component(),
             });
         }
         result

@@ -57,6 +57,8 @@ pub struct Refused {
     /// Whether the same may pass at another time, with nothing mended: whoever gives the credential could not be
     /// reached.
     pub passing: bool,
+    /// Whether the component is to blame: it asked for what no sync may have. Else it is the moment that was wrong.
+    pub by_component: bool,
 }
 
 /// Is told of each request. Must not block.

@@ -24,6 +24,11 @@ pub(super) fn cache() -> Option<Cache> {
     }
 }
 
+/// Whether there is a folder for them.
+pub(super) fn is_kept() -> bool {
+    folder(|name| std::env::var_os(name)).is_some_and(|folder| open(&folder).is_ok())
+}
+
 /// systemd's `CacheDirectory=`, else the user's own cache folder (XDG base directory specification).
 fn folder(variable: impl Fn(&str) -> Option<std::ffi::OsString>) -> Option<PathBuf> {
     let path = |name: &str| {
@@ -46,7 +51,7 @@ fn open(folder: &Path) -> Result<Cache, String> {
     Cache::new(config).map_err(|error| format!("{error:#}"))
 }
 
-fn create_private(folder: &Path) -> std::io::Result<()> {
+pub(super) fn create_private(folder: &Path) -> std::io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
@@ -55,7 +60,7 @@ fn create_private(folder: &Path) -> std::io::Result<()> {
 }
 
 #[cfg(unix)]
-fn require_own(folder: &Path) -> Result<(), String> {
+pub(super) fn require_own(folder: &Path) -> Result<(), String> {
     use std::os::unix::fs::MetadataExt as _;
     let found = std::fs::symlink_metadata(folder).map_err(|error| error.to_string())?;
     if !found.is_dir() {
@@ -71,7 +76,7 @@ fn require_own(folder: &Path) -> Result<(), String> {
 }
 
 #[cfg(not(unix))]
-fn require_own(_: &Path) -> Result<(), String> {
+pub(super) fn require_own(_: &Path) -> Result<(), String> {
     Err("whose it is cannot be told on this system".to_owned())
 }
 

@@ -7,16 +7,20 @@ use std::time::Duration;
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use super::compiled;
+use super::compiler::Compiler;
+use super::computing::SlowLane;
 use super::error::PluginError;
 use super::limits::RunLimits;
 
 /// How often the epoch advances: the longest that a guest computes without being looked at.
-pub(super) const EPOCH: Duration = Duration::from_millis(10);
+const EPOCH: Duration = Duration::from_millis(10);
 
 /// The engine and the thread that advances its epoch.
 pub struct PluginEngine {
     engine: Engine,
     stop: Arc<AtomicBool>,
+    slow_lane: SlowLane,
+    compiler: Compiler,
 }
 
 impl PluginEngine {
@@ -44,7 +48,20 @@ impl PluginEngine {
                 }
             })
             .map_err(|error| PluginError::Engine(format!("cannot start the epoch's thread: {error}")))?;
-        Ok(Self { engine, stop })
+        Ok(Self {
+            engine,
+            stop,
+            slow_lane: SlowLane::new()?,
+            compiler: Compiler::new(),
+        })
+    }
+
+    pub(super) fn compiler(&self) -> &Compiler {
+        &self.compiler
+    }
+
+    pub(super) fn slow_lane(&self) -> &SlowLane {
+        &self.slow_lane
     }
 
     pub(super) fn engine(&self) -> &Engine {

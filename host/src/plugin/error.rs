@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use groupcast_guest::failure::Failure;
 
+use super::violation::Violation;
+
 /// Why a plugin file cannot be used. Nothing of it has run.
 #[derive(Debug, thiserror::Error)]
 pub enum PluginError {
@@ -61,6 +63,53 @@ pub enum PluginError {
         /// What it asks for.
         imports: Vec<String>,
     },
+    /// Compiling it would take, or took, more than a component's share.
+    #[error("{path}: {reason}; nothing of it was run")]
+    TooCostly {
+        /// The file.
+        path: String,
+        /// What was too much.
+        reason: String,
+    },
+    /// The folder of components cannot be used.
+    #[error(
+        "{path}: cannot keep components ({reason}); set plugins.folder to a folder that only this user can write to"
+    )]
+    Folder {
+        /// The folder.
+        path: String,
+        /// Why.
+        reason: String,
+    },
+    /// A text that is no digest.
+    #[error("{0:?} is no component's digest; give the SHA-256 that `groupcast plugin list` shows")]
+    NoDigest(String),
+    /// A digest that no component has, or several.
+    #[error(
+        "no component, or more than one, has the digest {0}; `groupcast plugin list` shows those that are kept"
+    )]
+    Unknown(String),
+    /// A file that is not what it is named for.
+    #[error(
+        "{path}: was changed since it was kept (its SHA-256 is {found}); remove it and add the component again"
+    )]
+    Tampered {
+        /// The file.
+        path: String,
+        /// Its digest now.
+        found: String,
+    },
+    /// A reference that could mean something else tomorrow.
+    #[error("{0}: is not pinned; write oci://registry/repository@sha256:… with the manifest's digest")]
+    NotPinned(String),
+    /// A registry did not give the component.
+    #[error("{reference}: cannot be pulled: {reason}")]
+    Pull {
+        /// The reference.
+        reference: String,
+        /// Why.
+        reason: String,
+    },
     /// Exports that are missing or of another version.
     #[error(
         "{path}: does not export groupcast:sync/directory-sync@0.1.0 ({reason}); it was built for another world"
@@ -88,29 +137,12 @@ pub enum RunError {
     /// The plugin reported a failure, as it should.
     #[error("{0}")]
     Failed(Failure),
-    /// The plugin trapped.
-    #[error(
-        "the plugin crashed ({0}); the run ended and nothing more was written; report it to the plugin's author"
-    )]
-    Trap(String),
-    /// The plugin computed for too long.
-    #[error(
-        "the plugin computed for more than {0:?} and was stopped; raise limits.cpu_seconds if the organisation is large"
-    )]
-    CpuLimit(Duration),
-    /// The run took too long.
+    /// The plugin broke its bounds.
+    #[error("{0}")]
+    Violation(Violation),
+    /// The run took too long, and not by the plugin's fault alone.
     #[error("the run took more than {0:?} and was stopped; raise limits.wall_seconds if the vendor is slow")]
     WallLimit(Duration),
-    /// The plugin wanted more than it may have.
-    #[error(
-        "the plugin needed more {what} than its limit and was stopped; raise limits.{setting} if the organisation is large"
-    )]
-    ResourceLimit {
-        /// What.
-        what: &'static str,
-        /// Which setting.
-        setting: &'static str,
-    },
     /// The run was cancelled.
     #[error("the run was cancelled before its next step")]
     Cancelled,
@@ -123,7 +155,7 @@ impl RunError {
     /// Whose fault it is.
     pub fn blame(&self) -> Blame {
         match self {
-            Self::Trap(_) | Self::CpuLimit(_) | Self::ResourceLimit { .. } => Blame::Guest,
+            Self::Violation(_) => Blame::Guest,
             Self::Failed(_) | Self::WallLimit(_) | Self::Cancelled | Self::Host(_) => Blame::Host,
         }
     }

@@ -1,15 +1,22 @@
 //! wasi:http over the egress gate. wasmtime's own `default_send_request` is not used: it opens a connection
 //! per request, follows no policy and has no caps.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
+use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt, Full};
 use wasmtime_wasi_http::{Error, ForbiddenHeaderFilter, RequestOptions, Result, WasiBody, WasiHttpHooks};
 
+use super::computing::Watch;
 use super::journal::Reply;
+use super::limits::RunLimits;
 use super::services::{NoAnswer, RunServices};
 use super::tapped::{Post, fields};
+use super::violation::{Flood, Violation};
 
 /// Bytes of a request body that a run may send: a full batch has a tenth of it.
 const LARGEST_REQUEST: usize = 8 << 20;
@@ -35,15 +42,136 @@ const FORBIDDEN: &[&str] = &[
 
 type IoFuture = Box<dyn Future<Output = Result<(), Error>> + Send>;
 
+/// What a run's requests and answers use of the host's memory, all together.
+struct Open {
+    watch: Arc<Watch>,
+    held: AtomicUsize,
+    most_held: usize,
+    requests: AtomicUsize,
+    most_requests: usize,
+    refused: AtomicU32,
+    most_refused: u32,
+}
+
+impl Open {
+    /// Room for nothing yet.
+    fn room(self: &Arc<Self>) -> Held {
+        Held {
+            open: Arc::clone(self),
+            bytes: 0,
+        }
+    }
+
+    fn request(self: &Arc<Self>) -> Option<OneRequest> {
+        let before = self.requests.fetch_add(1, Ordering::Relaxed);
+        let one = OneRequest(Arc::clone(self));
+        if before < self.most_requests {
+            return Some(one);
+        }
+        self.flooded();
+        None
+    }
+
+    /// Each refusal is told to people: not without end.
+    fn refused(&self) {
+        if self.refused.fetch_add(1, Ordering::Relaxed) >= self.most_refused {
+            self.flooded();
+        }
+    }
+
+    fn flooded(&self) {
+        self.watch.doom(Violation::Flooded { of: Flood::Requests });
+    }
+}
+
+/// Room that is taken while this lives.
+struct Held {
+    open: Arc<Open>,
+    bytes: usize,
+}
+
+impl Held {
+    /// Takes room for so many bytes more; where there is none, the run ends.
+    fn more(&mut self, bytes: usize) -> bool {
+        let before = self.open.held.fetch_add(bytes, Ordering::Relaxed);
+        self.bytes = self.bytes.saturating_add(bytes);
+        let fits = before.saturating_add(bytes) <= self.open.most_held;
+        if !fits {
+            self.open.watch.doom(Violation::HeldTooMuch {
+                limit: self.open.most_held,
+            });
+        }
+        fits
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.open.held.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+/// A request that is open while this lives.
+struct OneRequest(Arc<Open>);
+
+impl Drop for OneRequest {
+    fn drop(&mut self) {
+        self.0.requests.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// An answer's body, and the room that it takes until the guest has let go of it.
+struct Answer {
+    body: Full<Bytes>,
+    _held: Held,
+}
+
+impl Body for Answer {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        Pin::new(&mut self.body)
+            .poll_frame(context)
+            .map_err(|never| match never {})
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
 /// Sends each of the guest's requests through the run's services.
 pub(super) struct GateHooks {
     services: Arc<dyn RunServices>,
     post: Arc<Post>,
+    open: Arc<Open>,
 }
 
 impl GateHooks {
-    pub(super) fn new(services: Arc<dyn RunServices>, post: Arc<Post>) -> Self {
-        Self { services, post }
+    pub(super) fn new(
+        services: Arc<dyn RunServices>,
+        post: Arc<Post>,
+        watch: Arc<Watch>,
+        limits: &RunLimits,
+    ) -> Self {
+        let open = Arc::new(Open {
+            watch,
+            held: AtomicUsize::new(0),
+            most_held: limits.held_bytes,
+            requests: AtomicUsize::new(0),
+            most_requests: limits.open_requests,
+            refused: AtomicU32::new(0),
+            most_refused: limits.refused_requests,
+        });
+        Self { services, post, open }
     }
 }
 
@@ -63,6 +191,7 @@ impl WasiHttpHooks for GateHooks {
         drop(processed);
         let (head, body) = request.into_parts();
         let number = post.sent(&head);
+        let open = Arc::clone(&self.open);
         Box::new(async move {
             if post.silent {
                 // The journal answers; the body's other end stays open.
@@ -70,10 +199,19 @@ impl WasiHttpHooks for GateHooks {
                 std::future::pending::<()>().await;
                 return Err(Error::HttpRequestDenied);
             }
-            let sent = match read_whole(body).await {
-                Ok(body) => deliver(services, http::Request::from_parts(head, body)).await,
+            let Some(_request) = open.request() else {
+                return Err(Error::HttpRequestDenied);
+            };
+            let sent = match read_whole(body, &open).await {
+                Ok((body, _held)) => {
+                    let _under_way = open.watch.call();
+                    deliver(services, http::Request::from_parts(head, body)).await
+                }
                 Err(no_answer) => Err(no_answer),
             };
+            if matches!(sent, Err(NoAnswer::Denied | NoAnswer::RequestLimit)) {
+                open.refused();
+            }
             post.replied(number, || match &sent {
                 Ok(response) => Reply::Response {
                     status: response.status().as_u16(),
@@ -82,9 +220,16 @@ impl WasiHttpHooks for GateHooks {
                 },
                 Err(no_answer) => Reply::None(no_answer.clone()),
             });
-            let response = sent.map_err(error_code)?;
-            let response =
-                response.map(|body| Full::new(body).map_err(|never| match never {}).boxed_unsync());
+            let (head, body) = sent.map_err(error_code)?.into_parts();
+            let mut held = open.room();
+            if !held.more(body.len()) {
+                return Err(Error::HttpResponseBodySize(Some(body.len() as u64)));
+            }
+            let body = Answer {
+                body: Full::new(body),
+                _held: held,
+            };
+            let response = http::Response::from_parts(head, body.boxed_unsync());
             Ok((response, Box::new(async { Ok(()) }) as IoFuture))
         })
     }
@@ -109,14 +254,18 @@ async fn deliver(
 
 /// The gate judges whole requests, so the body is read to its end first. A body over the limit is still
 /// drained, so that the guest sees the refusal and not a broken pipe.
-async fn read_whole(mut body: WasiBody) -> Result<Bytes, NoAnswer> {
+async fn read_whole(mut body: WasiBody, open: &Arc<Open>) -> Result<(Bytes, Held), NoAnswer> {
     let mut whole = BytesMut::new();
+    let mut held = open.room();
     let mut size = 0usize;
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| NoAnswer::Protocol(error.to_string()))?;
         if let Ok(data) = frame.into_data() {
             size = size.saturating_add(data.len());
             if size <= LARGEST_REQUEST {
+                if !held.more(data.len()) {
+                    return Err(NoAnswer::RequestTooLarge(size as u64));
+                }
                 whole.extend_from_slice(&data);
             }
         }
@@ -124,7 +273,7 @@ async fn read_whole(mut body: WasiBody) -> Result<Bytes, NoAnswer> {
     if size > LARGEST_REQUEST {
         return Err(NoAnswer::RequestTooLarge(size as u64));
     }
-    Ok(whole.freeze())
+    Ok((whole.freeze(), held))
 }
 
 pub(super) fn error_code(no_answer: NoAnswer) -> Error {

@@ -25,6 +25,18 @@ pub struct RunLimits {
     pub handles: usize,
     /// Bytes of all plan parts of a run.
     pub plan_bytes: u64,
+    /// Bytes of requests and answers that are open at once: they lie in the host's memory.
+    pub held_bytes: usize,
+    /// Requests that are open at once, those included whose body the guest is still writing.
+    pub open_requests: usize,
+    /// Requests that the gate refuses before the run is ended.
+    pub refused_requests: u32,
+    /// Entries (intents, outcomes, effects) that a run may hand to the ledger.
+    pub ledger_entries: u64,
+    /// Bytes that a run may hand to the state.
+    pub state_bytes: u64,
+    /// Whether a run that computes for long makes way for others, by going on with low priority.
+    pub slow_lane: bool,
 }
 
 impl Default for RunLimits {
@@ -40,6 +52,14 @@ impl Default for RunLimits {
             call_bytes: 24 << 20,
             handles: 10_000,
             plan_bytes: 1 << 30,
+            // Several of the largest answers at once.
+            held_bytes: 128 << 20,
+            open_requests: 1_000,
+            refused_requests: 1_000,
+            // A takeover of 500,000 memberships, several times over.
+            ledger_entries: 5_000_000,
+            state_bytes: 256 << 20,
+            slow_lane: false,
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Loading a component file: nothing of it runs before its size, kind, imports and exports are known to be right.
 
 use std::path::Path;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use sha2::{Digest, Sha256};
 use wasmparser::{Encoding, Parser, Payload};
@@ -42,6 +44,8 @@ pub struct Plugin {
     /// Where it came from, for a person.
     pub origin: String,
     pub(super) pre: SyncPre<RunState>,
+    /// Whether its last run computed little and broke no bounds: the next one may begin on quick threads.
+    quick: AtomicBool,
 }
 
 impl Plugin {
@@ -68,7 +72,7 @@ impl Plugin {
     /// [`PluginError`] says what is wrong with them.
     pub fn from_bytes(engine: &PluginEngine, bytes: &[u8], origin: &str) -> Result<Self, PluginError> {
         let path = origin.to_owned();
-        require_component(bytes, origin)?;
+        require_sound(bytes, origin)?;
         let component = Component::new(engine.engine(), bytes).map_err(|error| PluginError::Invalid {
             path: path.clone(),
             reason: format!("{error:#}"),
@@ -99,7 +103,24 @@ impl Plugin {
             digest: hex::encode(Sha256::digest(bytes)),
             origin: origin.to_owned(),
             pre,
+            quick: AtomicBool::new(false),
         })
+    }
+
+    /// Whether it is the component that this program carries.
+    pub fn is_built_in(&self) -> bool {
+        static BUILT_IN: LazyLock<String> = LazyLock::new(|| hex::encode(Sha256::digest(EMBEDDED)));
+        self.digest == *BUILT_IN
+    }
+
+    /// Whether a run may begin on quick threads. What one tenant's run of the built-in component came to is nothing that
+    /// another's should wait for.
+    pub(super) fn is_quick(&self) -> bool {
+        self.quick.load(Ordering::Relaxed) || self.is_built_in()
+    }
+
+    pub(super) fn earned(&self, quick: bool) {
+        self.quick.store(quick, Ordering::Relaxed);
     }
 }
 
@@ -121,7 +142,7 @@ pub struct Outside {
 /// # Errors
 /// [`PluginError`] if it is no component.
 pub fn inspect(engine: &PluginEngine, bytes: &[u8], origin: &str) -> Result<Outside, PluginError> {
-    require_component(bytes, origin)?;
+    require_sound(bytes, origin)?;
     let component = Component::new(engine.engine(), bytes).map_err(|error| PluginError::Invalid {
         path: origin.to_owned(),
         reason: format!("{error:#}"),
@@ -190,6 +211,15 @@ fn require_component(bytes: &[u8], origin: &str) -> Result<(), PluginError> {
         }),
         _ => Err(PluginError::NotWasm { path }),
     }
+}
+
+/// What can be told from the bytes alone: that they are a component, and one that can be compiled in its time.
+pub(super) fn require_sound(bytes: &[u8], origin: &str) -> Result<(), PluginError> {
+    require_component(bytes, origin)?;
+    super::cost::judge(bytes).map_err(|reason| PluginError::TooCostly {
+        path: origin.to_owned(),
+        reason,
+    })
 }
 
 fn imports(engine: &PluginEngine, component: &Component) -> Vec<String> {

@@ -1,5 +1,6 @@
 //! One run: a fresh instance, one export called under every limit, and the store thrown away.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,18 +9,22 @@ use groupcast_guest::engine::{
     Explanation, Extent, Finding, PlanSummary, Question, Report, Run, Severity, Step,
 };
 use tokio_util::sync::CancellationToken;
-use wasmtime::{Store, Trap, UpdateDeadline};
+use tracing::Instrument as _;
+use wasmtime::component::ResourceTableError;
+use wasmtime::{PoolConcurrencyLimitError, Store, Trap, UpdateDeadline};
 
 use super::bindings::exports::groupcast::sync::directory_sync as wit;
 use super::bindings::groupcast::sync::types;
+use super::computing::{self, Body, Ended, Pace, Watch};
 use super::convert;
-use super::engine::{EPOCH, PluginEngine};
+use super::engine::PluginEngine;
 use super::error::RunError;
 use super::limits::RunLimits;
 use super::load::Plugin;
 use super::manifest::{Credential, EgressRule, Manifest};
 use super::services::RunServices;
 use super::state::RunState;
+use super::violation::Violation;
 
 /// What a call used, for the run's record.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -28,6 +33,9 @@ pub struct Usage {
     pub memory_peak_bytes: u64,
     /// From start to end.
     pub wall_ms: u64,
+    /// Of these, computing: time of a processor.
+    #[serde(default)]
+    pub cpu_ms: u64,
 }
 
 /// How many epochs one slice of computing has before the guest yields to others.
@@ -56,7 +64,9 @@ impl Sandbox {
                 plugin,
                 services,
                 CancellationToken::new(),
-                async |exports, store| Ok(Ok(exports.call_describe(store).await?)),
+                Box::new(|exports, store| {
+                    Box::pin(async move { Ok(Ok(exports.call_describe(store).await?)) })
+                }),
             )
             .await?;
         Ok(Manifest {
@@ -100,9 +110,14 @@ impl Sandbox {
     ) -> Result<(Vec<Finding>, Usage), RunError> {
         let run = to_run(run);
         let (findings, usage) = self
-            .call(plugin, services, cancel, async |exports, store| {
-                exports.call_check(store, &run).await
-            })
+            .call(
+                plugin,
+                services,
+                cancel,
+                Box::new(move |exports, store| {
+                    Box::pin(async move { exports.call_check(store, &run).await })
+                }),
+            )
             .await?;
         let findings = findings
             .into_iter()
@@ -134,9 +149,12 @@ impl Sandbox {
     ) -> Result<(PlanSummary, Usage), RunError> {
         let run = to_run(run);
         let (summary, usage) = self
-            .call(plugin, services, cancel, async |exports, store| {
-                exports.call_plan(store, &run).await
-            })
+            .call(
+                plugin,
+                services,
+                cancel,
+                Box::new(move |exports, store| Box::pin(async move { exports.call_plan(store, &run).await })),
+            )
             .await?;
         let summary = PlanSummary {
             groups: summary.groups,
@@ -163,9 +181,14 @@ impl Sandbox {
     ) -> Result<(Report, Usage), RunError> {
         let run = to_run(run);
         let (report, usage) = self
-            .call(plugin, services, cancel, async |exports, store| {
-                exports.call_apply(store, &run).await
-            })
+            .call(
+                plugin,
+                services,
+                cancel,
+                Box::new(move |exports, store| {
+                    Box::pin(async move { exports.call_apply(store, &run).await })
+                }),
+            )
             .await?;
         Ok((
             Report {
@@ -195,9 +218,14 @@ impl Sandbox {
             group: question.group.clone(),
         };
         let (explanation, usage) = self
-            .call(plugin, services, cancel, async |exports, store| {
-                exports.call_explain(store, &run, &question).await
-            })
+            .call(
+                plugin,
+                services,
+                cancel,
+                Box::new(move |exports, store| {
+                    Box::pin(async move { exports.call_explain(store, &run, &question).await })
+                }),
+            )
             .await?;
         let mut told = Explanation {
             conclusion: explanation.conclusion,
@@ -219,67 +247,150 @@ impl Sandbox {
         Ok((told, usage))
     }
 
-    async fn call<T>(
+    async fn call<T: Send + 'static>(
         &self,
         plugin: &Plugin,
         services: Arc<dyn RunServices>,
         cancel: CancellationToken,
-        export: impl AsyncFnOnce(&wit::Guest, &mut Store<RunState>) -> wasmtime::Result<Result<T, types::Error>>,
+        export: Export<T>,
     ) -> Result<(T, Usage), RunError> {
         let started = Instant::now();
-        let mut store = Store::new(self.engine.engine(), RunState::new(services, self.limits.clone()));
+        let pace = match (self.limits.slow_lane, plugin.is_quick()) {
+            (false, _) => Pace::Unhindered,
+            (true, true) => Pace::Quick,
+            (true, false) => Pace::Slow,
+        };
+        let watch = Watch::new(self.engine.slow_lane(), pace);
+        let state = RunState::new(Arc::clone(&services), self.limits.clone(), Arc::clone(&watch));
+        let mut store = Store::new(self.engine.engine(), state);
         store.limiter(|state| &mut state.meter);
         store.set_hostcall_fuel(self.limits.call_bytes);
-        bound_computing(&mut store, self.limits.cpu);
+        bound_computing(&mut store, Arc::clone(&watch), self.limits.cpu);
 
-        // The timer is outside the call: epochs never interrupt a guest that waits in a host call.
-        let outcome = tokio::select! {
-            biased;
-            () = cancel.cancelled() => return Err(RunError::Cancelled),
-            outcome = tokio::time::timeout(self.limits.wall, async {
-                let instance = plugin.pre.instantiate_async(&mut store).await?;
+        let (pre, limits, watched) = (plugin.pre.clone(), self.limits.clone(), Arc::clone(&watch));
+        let body = async move {
+            let outcome = async {
+                let instance = pre.instantiate_async(&mut store).await?;
                 export(instance.groupcast_sync_directory_sync(), &mut store).await
-            }) => outcome,
+            };
+            let outcome = match outcome.await {
+                Ok(Ok(value)) => Ok(value),
+                Ok(Err(error)) => Err(RunError::Failed(convert::failure(error))),
+                Err(error) => Err(blame(&store, &limits, &watched, &error)),
+            };
+            let state = store.data();
+            (outcome, state.meter.memory_peak as u64, state.has_flooded())
         };
-        let usage = Usage {
-            memory_peak_bytes: store.data().meter.memory_peak as u64,
-            wall_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        // In whichever lane it goes on, it belongs to the span of whoever began it.
+        let body: Body<(Result<T, RunError>, u64, bool)> = Box::pin(body.in_current_span());
+        // The clock is outside of the call: epochs never interrupt a guest that waits in a host call.
+        let stop = async {
+            tokio::select! {
+                biased;
+                () = cancel.cancelled() => RunError::Cancelled,
+                () = watch.ending() => match watch.reason() {
+                    Some(violation) => RunError::Violation(violation),
+                    None => RunError::Cancelled,
+                },
+                () = tokio::time::sleep(self.limits.wall) => self.late(&watch),
+            }
         };
-        match outcome {
-            Err(_) => Err(RunError::WallLimit(self.limits.wall)),
-            Ok(Err(error)) => Err(self.blame(&store, &error)),
-            Ok(Ok(Err(error))) => Err(RunError::Failed(convert::failure(error))),
-            Ok(Ok(Ok(value))) => Ok((value, usage)),
+        let (outcome, peak, has_flooded) =
+            match computing::run(body, &watch, self.engine.slow_lane(), stop).await {
+                Ended::Itself(ended) => ended,
+                Ended::Stopped(why) => (Err(why), 0, false),
+                Ended::Broken(how) => (Err(RunError::Host(how)), 0, false),
+            };
+        match &outcome {
+            Ok(_) => plugin.earned(!has_flooded && watch.computed() < computing::QUICK),
+            Err(RunError::Violation(violation)) => {
+                plugin.earned(false);
+                services.violated(violation);
+            }
+            _ => {}
         }
+        let milliseconds = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let usage = Usage {
+            memory_peak_bytes: peak,
+            wall_ms: milliseconds(started.elapsed()),
+            cpu_ms: milliseconds(watch.computed()),
+        };
+        outcome.map(|value| (value, usage))
     }
 
-    fn blame(&self, store: &Store<RunState>, error: &wasmtime::Error) -> RunError {
-        if let Some(what) = store.data().meter.exceeded {
-            return RunError::ResourceLimit {
-                what,
-                setting: "memory_mib",
-            };
-        }
-        match error.downcast_ref::<Trap>() {
-            Some(Trap::Interrupt) => RunError::CpuLimit(self.limits.cpu),
-            Some(trap) => RunError::Trap(trap.to_string()),
-            None if error.to_string().contains("concurrent") => RunError::Host(format!("{error:#}")),
-            None => RunError::Trap(error.root_cause().to_string()),
+    /// The time is up. Who waited for nobody is to blame; who waited for a vendor or the store may not be.
+    fn late(&self, watch: &Watch) -> RunError {
+        let limit = self.limits.wall;
+        if watch.idle() >= limit / 2 {
+            RunError::Violation(Violation::NeverEnded { limit })
+        } else {
+            RunError::WallLimit(limit)
         }
     }
 }
 
-/// Every epoch the guest yields to the other runs; past its budget it is stopped. Only epochs that pass
-/// while it computes count: a guest that waits in a host call is not running.
-fn bound_computing(store: &mut Store<RunState>, budget: Duration) {
-    let slices = u64::try_from(budget.as_millis() / EPOCH.as_millis().max(1))
-        .unwrap_or(u64::MAX)
-        .max(1);
-    let mut used = 0u64;
+/// A call of one export, as something that owns what it needs.
+type Export<T> = Box<
+    dyn for<'a> FnOnce(
+            &'a wit::Guest,
+            &'a mut Store<RunState>,
+        )
+            -> Pin<Box<dyn Future<Output = wasmtime::Result<Result<T, types::Error>>> + Send + 'a>>
+        + Send,
+>;
+
+/// Whose fault an error of the engine is. All but a host that has no room is the guest's.
+fn blame(store: &Store<RunState>, limits: &RunLimits, watch: &Watch, error: &wasmtime::Error) -> RunError {
+    if error.downcast_ref::<PoolConcurrencyLimitError>().is_some() {
+        return RunError::Host(format!("{error:#}"));
+    }
+    RunError::Violation(violation(store, limits, watch, error))
+}
+
+fn violation(
+    store: &Store<RunState>,
+    limits: &RunLimits,
+    watch: &Watch,
+    error: &wasmtime::Error,
+) -> Violation {
+    let how = error.root_cause().to_string();
+    let too_much = |what| Violation::TooMuch {
+        what,
+        setting: "memory_mib",
+    };
+    if let Some(what) = store.data().meter.exceeded {
+        return too_much(what);
+    }
+    match error.downcast_ref::<Trap>() {
+        Some(Trap::Interrupt) => watch
+            .reason()
+            .unwrap_or(Violation::ComputedTooLong { limit: limits.cpu }),
+        Some(Trap::StackOverflow) => Violation::StackExhausted,
+        Some(trap) => Violation::Crashed {
+            how: trap.to_string(),
+        },
+        None if matches!(
+            error.downcast_ref::<ResourceTableError>(),
+            Some(ResourceTableError::Full)
+        ) =>
+        {
+            too_much("handles")
+        }
+        None if how.contains("resource limit exceeded") => too_much("instances"),
+        None if how.contains("fuel allocated for hostcalls") => Violation::TooMuchAtOnce {
+            limit: limits.call_bytes,
+        },
+        // Whatever else ends a call came from lifting or lowering a value, or from a handle that is none.
+        None => Violation::BrokenContract { how },
+    }
+}
+
+/// Every epoch the guest yields to the other runs; past its budget it is stopped. What counts is the time that it
+/// computes, and the time that the store works for it: a guest that waits for a vendor is not running.
+fn bound_computing(store: &mut Store<RunState>, watch: Arc<Watch>, budget: Duration) {
     store.set_epoch_deadline(SLICE);
     store.epoch_deadline_callback(move |_| {
-        used = used.saturating_add(1);
-        if used > slices {
+        if watch.is_over(budget) {
             return Ok(UpdateDeadline::Interrupt);
         }
         Ok(UpdateDeadline::YieldCustom(

@@ -9,6 +9,7 @@ use groupcast_guest::failure::Failure;
 use serde::{Deserialize, Serialize};
 
 use super::journal::Journal;
+use super::violation::Violation;
 use crate::ledger::{Binding, Effect, Intent, Membership, OpenIntent, Outcome};
 
 /// A page and the mark of the next.
@@ -109,4 +110,6 @@ pub trait RunServices: Send + Sync + 'static {
     fn report(&self, event: Event);
     /// WIT `progress.log`.
     fn log(&self, level: LogLevel, message: &str);
+    /// The plugin broke its bounds. It may be the end of the run or not; called once for each breach.
+    fn violated(&self, _violation: &Violation) {}
 }

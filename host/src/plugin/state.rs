@@ -7,18 +7,24 @@ use wasmtime_wasi::clocks::{WasiClocksCtx, WasiClocksCtxView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView};
 
 use super::bindings::groupcast::sync;
+use super::computing::Watch;
 use super::http::GateHooks;
 use super::limits::{Meter, RunLimits};
 use super::services::RunServices;
 use super::tapped::{Tap, TappedClocks, TappedHttp, TappedIo};
+use super::violation::{Flood, Violation};
 
 /// What a run's store holds. Dropped with the run: nothing of it reaches the next.
 pub(crate) struct RunState {
     pub(super) services: Arc<dyn RunServices>,
     pub(super) limits: RunLimits,
     pub(super) meter: Meter,
+    pub(super) watch: Arc<Watch>,
     pub(super) plan_bytes: u64,
     pub(super) log_bytes: u64,
+    pub(super) ledger_entries: u64,
+    pub(super) state_bytes: u64,
+    floods: Vec<Flood>,
     table: ResourceTable,
     clocks: WasiClocksCtx,
     http: WasiHttpCtx,
@@ -27,23 +33,40 @@ pub(crate) struct RunState {
 }
 
 impl RunState {
-    pub(super) fn new(services: Arc<dyn RunServices>, limits: RunLimits) -> Self {
+    pub(super) fn new(services: Arc<dyn RunServices>, limits: RunLimits, watch: Arc<Watch>) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles);
         let mut http = WasiHttpCtx::new();
         http.set_field_size_limit(64 << 10);
         let tap = Tap::new(services.journal());
         Self {
-            hooks: GateHooks::new(Arc::clone(&services), tap.post()),
+            hooks: GateHooks::new(Arc::clone(&services), tap.post(), Arc::clone(&watch), &limits),
             services,
             meter: Meter::new(limits.clone()),
             limits,
+            watch,
             plan_bytes: 0,
             log_bytes: 0,
+            ledger_entries: 0,
+            state_bytes: 0,
+            floods: Vec::new(),
             table,
             clocks: WasiClocksCtx::default(),
             http,
             tap,
+        }
+    }
+
+    /// Whether it handed over more of something than a run may.
+    pub(super) fn has_flooded(&self) -> bool {
+        !self.floods.is_empty()
+    }
+
+    /// A flood whose surplus is refused or dropped, and that ends nothing: told of once.
+    pub(super) fn flooded(&mut self, of: Flood) {
+        if !self.floods.contains(&of) {
+            self.floods.push(of);
+            self.services.violated(&Violation::Flooded { of });
         }
     }
 

@@ -9,7 +9,7 @@ use groupcast_guest::failure::{Failure, FailureKind};
 
 use crate::ledger::{Binding, Effect, Intent, Membership, OpenIntent, Outcome};
 use crate::plugin::journal::{Answer, Blob, Call, Journal};
-use crate::plugin::{Event, LogLevel, NoAnswer, Page, RunServices};
+use crate::plugin::{Event, LogLevel, NoAnswer, Page, RunServices, Violation};
 
 /// The services of a run and its journal; a replay has no services.
 pub struct Journalled {
@@ -207,6 +207,12 @@ impl RunServices for Journalled {
                 services.log(level, message);
             }
             self.journal.note(call, Answer::Done);
+        }
+    }
+
+    fn violated(&self, violation: &Violation) {
+        if let Some(services) = &self.services {
+            services.violated(violation);
         }
     }
 }

@@ -124,6 +124,7 @@ impl Groupcast {
 
         let run = self.start(setup, RunKind::Apply, Some(&record.hash)).await?;
         let positions = approved.iter().map(|part| part.position).collect();
+        let planned = operations.len() as u64;
         let Carried {
             result,
             recorder,
@@ -134,6 +135,15 @@ impl Groupcast {
         let outcomes = self.outcomes(setup, &run).await?;
         if cut_off == Some(CutOff::SwitchedOff) {
             self.store.see_managed(&setup.id, false).await?;
+        }
+        if let Ok((report, usage)) = &result
+            && let Some(violation) = self.doubted(setup, report, planned, &outcomes)
+        {
+            recorder.violated(&violation);
+            let failure = RunFailure::failed(violation.to_string());
+            self.end(&run, RunResult::Failed, &failure.message, &recorder, *usage)
+                .await;
+            return Err(failure);
         }
         match result {
             Ok((report, usage)) => {
@@ -265,7 +275,7 @@ impl Groupcast {
         let (services, recording) = self.recorded(setup, Kind::Apply, &asked, None, services);
         let result = self
             .sandbox(setup)
-            .apply(&self.plugin, services, cancel.clone(), &asked)
+            .apply(self.plugin_of(setup), services, cancel.clone(), &asked)
             .await;
         recording.end(&result);
         let cut_off = if !managed.on.load(Ordering::SeqCst) {

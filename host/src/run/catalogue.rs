@@ -124,8 +124,17 @@ impl Groupcast {
     ///
     /// # Errors
     /// The source cannot be read.
-    pub async fn source_directories(&self, setup: &ConnectionSetup) -> Result<Vec<SourceDirectory>, RunFailure> {
-        let (host, _) = self.host(setup, &new_run_id(), Phase::Reads, Arc::new(NoPermit), Access::Look);
+    pub async fn source_directories(
+        &self,
+        setup: &ConnectionSetup,
+    ) -> Result<Vec<SourceDirectory>, RunFailure> {
+        let (host, _) = self.host(
+            setup,
+            &new_run_id(),
+            Phase::Reads,
+            Arc::new(NoPermit),
+            Access::Look,
+        );
         let source = setup.source_base_url.clone();
         let runtime = tokio::runtime::Handle::current();
         let read = tokio::task::spawn_blocking(move || {

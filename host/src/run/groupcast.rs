@@ -1,5 +1,6 @@
 //! The façade: everything opened once, and the verbs that read.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -23,7 +24,9 @@ use crate::config::Config;
 use crate::egress::gate::{Gate, GateParts};
 use crate::egress::permit::{NoPermit, WritePermit};
 use crate::egress::policy::{Phase, Policy};
-use crate::plugin::{Plugin, PluginEngine, PluginError, RunError, RunLimits, RunServices, Sandbox, Usage};
+use crate::plugin::{
+    Plugin, PluginEngine, PluginError, PluginFolder, RunError, RunLimits, RunServices, Sandbox, Usage,
+};
 use crate::recording::{Kind, Recordings};
 use crate::store::{
     Mode, NewPlan, NewRun, PlanRecord, RunEnd, RunKind, RunQuery, RunRecord, RunResult, Store, StoreError,
@@ -82,6 +85,8 @@ pub struct Groupcast {
     pub(super) source: Option<Arc<dyn ConnectionSource>>,
     pub(super) observer: Arc<dyn Observer>,
     pub(super) recordings: Option<Recordings>,
+    /// Digests of components, besides the built-in one, whose plans may be applied without anybody's approval.
+    pub(super) trusted: Arc<BTreeSet<String>>,
     /// The job that runs belong to, where one asked for them.
     pub(super) job: Option<Arc<JobRuns>>,
 }
@@ -94,7 +99,9 @@ impl Groupcast {
     pub async fn open(config: Config, options: OpenOptions) -> Result<Self, OpenError> {
         let setups = super::setup::connections(&config).await?;
         let store = super::stored::open_store(&config).await?;
-        let opened = Self::with_store(setups, store, options).await?;
+        let opened = Self::with_store(setups, store, options)
+            .await?
+            .trusting(config.plugins.trusted.clone());
         Ok(if config.record {
             opened.recording(config.recordings)
         } else {
@@ -155,8 +162,38 @@ impl Groupcast {
             source: None,
             observer,
             recordings: None,
+            trusted: Arc::default(),
             job: None,
         }
+    }
+
+    /// The same, where plans of these components, by digest, need nobody's approval while they are within the limits.
+    #[must_use]
+    pub fn trusting(mut self, digests: impl IntoIterator<Item = String>) -> Self {
+        self.trusted = Arc::new(digests.into_iter().collect());
+        self
+    }
+
+    /// A component that is kept in a folder, compiled for this host's runs.
+    ///
+    /// # Errors
+    /// It is not there, was changed, or is no component.
+    pub async fn kept_plugin(&self, folder: &PluginFolder, digest: &str) -> Result<Arc<Plugin>, PluginError> {
+        let (folder, wanted) = (folder.clone(), digest.to_owned());
+        let bytes = tokio::task::spawn_blocking(move || folder.read(&wanted))
+            .await
+            .map_err(|error| PluginError::Engine(error.to_string()))??;
+        self.engine.load(bytes, &format!("plugin {digest}")).await
+    }
+
+    /// The engine that components of this host run in.
+    pub fn plugin_engine(&self) -> &Arc<PluginEngine> {
+        &self.engine
+    }
+
+    /// The component of a connection: its tenant's own, or else the host's.
+    pub(super) fn plugin_of<'a>(&'a self, setup: &'a ConnectionSetup) -> &'a Arc<Plugin> {
+        setup.plugin.as_ref().unwrap_or(&self.plugin)
     }
 
     /// The same, with every run recorded.
@@ -294,7 +331,11 @@ impl Groupcast {
         access: Access,
     ) -> (Arc<RunHost>, Arc<RunRecorder>) {
         let about = self.run_ref(&setup.id, run);
-        let recorder = Arc::new(RunRecorder::new(about.clone(), Arc::clone(&self.observer)));
+        let recorder = Arc::new(RunRecorder::new(
+            about.clone(),
+            Arc::clone(&self.observer),
+            &self.plugin_of(setup).digest,
+        ));
         let gate = Gate::new(GateParts {
             policy: Policy::new(phase, setup.bases.clone(), setup.rules.clone()),
             permit,
@@ -310,6 +351,7 @@ impl Groupcast {
             gate,
             observer: Arc::clone(&self.observer),
             phases: traces::Phases::default(),
+            recorder: Arc::clone(&recorder),
             access,
         };
         (Arc::new(host), recorder)
@@ -353,13 +395,22 @@ impl Groupcast {
             tracing::warn!(%error, run, "the end of a run could not be recorded");
         }
         traces::ended(result);
+        self.audit_violations(recorder).await;
         self.observer.ended(recorder.about(), &end, &requests, &usage);
+    }
+
+    /// Keeps how a run's component broke its bounds.
+    pub(super) async fn audit_violations(&self, recorder: &RunRecorder) {
+        for entry in recorder.violations() {
+            if let Err(error) = self.store.append_audit(&entry).await {
+                tracing::error!(%error, subject = entry.subject, "a violation could not be kept in the audit log");
+            }
+        }
     }
 
     /// What a person is told of a run that failed: the host knows more of a refusal than the component does.
     pub(super) fn failure(error: RunError, recorder: &RunRecorder) -> RunFailure {
         use groupcast_guest::failure::FailureKind;
-        recorder.broke(&error);
         let refusal = recorder.refusal();
         match (error, refusal) {
             (RunError::Failed(failure), Some(refusal)) if failure.kind == FailureKind::Denied => {
@@ -425,7 +476,7 @@ impl Groupcast {
         let (services, recording) = self.recorded(setup, Kind::Plan, &asked, None, services);
         let planned = self
             .sandbox(setup)
-            .plan(&self.plugin, services, cancel.clone(), &asked)
+            .plan(self.plugin_of(setup), services, cancel.clone(), &asked)
             .await;
         recording.end(&planned);
         let (summary, usage) = match planned {
@@ -446,17 +497,30 @@ impl Groupcast {
                 return Err(failure);
             }
         };
-        host.flush().await?;
-        let record = self
-            .store
-            .seal_plan(&NewPlan {
-                run: run.clone(),
-                connection: setup.id.clone(),
-                directory: setup.directory_key.clone(),
-                summary: serde_json::to_value(summary).unwrap_or_default(),
-                lifetime: None,
-            })
-            .await?;
+        let kept = async {
+            host.flush().await?;
+            self.store
+                .seal_plan(&NewPlan {
+                    run: run.clone(),
+                    connection: setup.id.clone(),
+                    directory: setup.directory_key.clone(),
+                    summary: serde_json::to_value(summary).unwrap_or_default(),
+                    lifetime: None,
+                })
+                .await
+        };
+        let record = match kept.await {
+            Ok(record) => record,
+            Err(error) => {
+                let _told = host.not_staged(&error);
+                if let Err(error) = self.store.drop_staged(&run).await {
+                    tracing::warn!(%error, run, "what a failed plan left could not be dropped");
+                }
+                self.end(&run, RunResult::Failed, &error.to_string(), &recorder, usage)
+                    .await;
+                return Err(error.into());
+            }
+        };
         self.store.set_run_plan(&run, &record.hash).await?;
         if let Some(job) = &self.job {
             job.planned(&record.hash);
@@ -565,10 +629,35 @@ impl Groupcast {
             );
             return Ok(SyncOutcome::Planned { plan, why });
         }
+        if let Some(why) = self.waits(setup, &plan).await? {
+            return Ok(SyncOutcome::Planned { plan, why });
+        }
         let apply = self
             .apply_reading(connection, &plan.plan.hash, Selection::default(), read, cancel)
             .await?;
         Ok(SyncOutcome::Applied { plan, apply })
+    }
+
+    /// Why another component's plan waits for somebody's approval, if it does.
+    async fn waits(&self, setup: &ConnectionSetup, plan: &PlanOutcome) -> Result<Option<String>, RunFailure> {
+        let plugin = self.plugin_of(setup);
+        if plugin.is_built_in() {
+            return Ok(None);
+        }
+        if let Some(violation) = self.over_limits(setup, &plan.plan.parts).await? {
+            let about = self.run_ref(&setup.id, &plan.run);
+            let recorder = RunRecorder::new(about, Arc::clone(&self.observer), &plugin.digest);
+            recorder.violated(&violation);
+            self.audit_violations(&recorder).await;
+            return Ok(Some(violation.to_string()));
+        }
+        Ok((!self.trusted.contains(&plugin.digest)).then(|| {
+            format!(
+                "the plan is of component {}, whose plans wait for approval: look at it, then apply it by its hash, or \
+                 name the component in plugins.trusted",
+                plugin.digest.get(..12).unwrap_or_default()
+            )
+        }))
     }
 
     /// The latest runs.

@@ -12,11 +12,12 @@ use super::{Observer, RunRef};
 use crate::egress::gate::{Gate, GateError, GateErrorKind};
 use crate::egress::permit::OpenIntents;
 use crate::ledger::{Binding, Effect, Intent, Membership, OpenIntent, Outcome};
-use crate::plugin::{Event, LogLevel, NoAnswer, Page, RunServices};
+use crate::plugin::{Event, LogLevel, NoAnswer, Page, RunServices, Violation};
 use crate::store::{DirectoryKey, Store, StoreError};
 use crate::telemetry::traces::Phases;
 
 use super::lease::HeldLease;
+use super::recorder::RunRecorder;
 
 /// Parts are handed to the store in bundles: a transaction for each would cost more than the plan.
 const STAGED: usize = 64;
@@ -108,6 +109,7 @@ pub(super) struct RunHost {
     pub(super) gate: Gate,
     pub(super) observer: Arc<dyn Observer>,
     pub(super) phases: Phases,
+    pub(super) recorder: Arc<RunRecorder>,
     pub(super) access: Access,
 }
 
@@ -132,7 +134,20 @@ impl RunHost {
         Ok(())
     }
 
+    /// A part that is none is the component's fault; anything else is the store's.
+    pub(super) fn not_staged(&self, error: &StoreError) -> Failure {
+        if matches!(error, StoreError::BadPart { .. }) {
+            self.recorder.violated(&Violation::UnusablePlan {
+                why: error.to_string(),
+            });
+        }
+        kept(error)
+    }
+
     fn may_not(&self, what: &str) -> Failure {
+        self.recorder.violated(&Violation::ForbiddenCall {
+            call: what.to_owned(),
+        });
         Failure::new(
             FailureKind::Denied,
             what,
@@ -178,7 +193,9 @@ impl RunServices for RunHost {
         let mut staged = staged.lock().await;
         staged.1.push(part);
         if staged.1.len() >= STAGED {
-            self.stage(&mut staged).await.map_err(|error| kept(&error))?;
+            self.stage(&mut staged)
+                .await
+                .map_err(|error| self.not_staged(&error))?;
         }
         Ok(())
     }
@@ -222,6 +239,10 @@ impl RunServices for RunHost {
             return Err(self.may_not("ledger.intend"));
         };
         if let Some(stranger) = intents.iter().find(|intent| !approved.is_approved(intent)) {
+            self.recorder.violated(&Violation::NotApproved {
+                group: stranger.group.chars().take(100).collect(),
+                operation: stranger.operation.chars().take(1_000).collect(),
+            });
             return Err(Failure::new(
                 FailureKind::Denied,
                 format!("group {}", stranger.group),
@@ -309,5 +330,9 @@ impl RunServices for RunHost {
 
     fn log(&self, level: LogLevel, message: &str) {
         self.observer.log(&self.about, level, message);
+    }
+
+    fn violated(&self, violation: &Violation) {
+        self.recorder.violated(violation);
     }
 }

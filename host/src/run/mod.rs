@@ -9,6 +9,7 @@ mod check;
 mod customer;
 mod cut_off;
 mod groupcast;
+mod guard;
 mod host;
 mod job;
 mod jobs;

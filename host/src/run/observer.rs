@@ -5,7 +5,7 @@ use std::path::Path;
 use groupcast_guest::engine::PlanSummary;
 
 use crate::egress::recorder::{Refused, Sent};
-use crate::plugin::{Event, LogLevel, RunError, Usage};
+use crate::plugin::{Event, LogLevel, Usage, Violation};
 use crate::store::{RunEnd, RunKind};
 
 use super::{ConnectionName, RequestCounts, StoredPlan};
@@ -39,8 +39,8 @@ pub trait Observer: Send + Sync {
     fn refused(&self, _run: &RunRef, _refused: &Refused) {}
     /// A plan was made.
     fn planned(&self, _run: &RunRef, _plan: &StoredPlan, _summary: &PlanSummary) {}
-    /// The component did not end as it should; the error says whose fault that is.
-    fn broke(&self, _run: &RunRef, _error: &RunError) {}
+    /// A component broke its bounds; `plugin` is its digest. Whether that ended the run, its end tells.
+    fn violated(&self, _run: &RunRef, _plugin: &str, _violation: &Violation) {}
 }
 
 /// Watches nothing.

@@ -44,7 +44,7 @@ impl Groupcast {
                 started: chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
                 connection: setup.id.to_string(),
                 kind,
-                component: self.plugin.digest.clone(),
+                component: self.plugin_of(setup).digest.clone(),
                 redacted: false,
                 limits: (&setup.limits).into(),
                 run: run.clone(),

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::check::Signs;
 use super::{Observer, RunRef};
 use crate::egress::recorder::{Recorder, Refused, Sent};
+use crate::plugin::Violation;
+use crate::store::service::NewAuditEntry;
 
 /// What one vendor was asked.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,6 +66,9 @@ pub(super) struct RunRecorder {
     /// Where no answer comes from at the moment, and why.
     silent: Mutex<BTreeMap<String, String>>,
     signs: Signs,
+    /// Digest of the component.
+    plugin: String,
+    violations: Mutex<Vec<Violation>>,
 }
 
 /// Why a run was refused a request.
@@ -74,6 +79,8 @@ pub(super) struct Refusal {
     /// Whether it may pass at another time, with nothing mended.
     pub(super) passing: bool,
 }
+/// Breaches of one run that are told; a flood of them is told by its first ones.
+const MOST_TOLD: usize = 16;
 
 /// Scheme, host and port of a URL.
 fn origin(url: &str) -> String {
@@ -81,7 +88,7 @@ fn origin(url: &str) -> String {
 }
 
 impl RunRecorder {
-    pub(super) fn new(about: RunRef, observer: Arc<dyn Observer>) -> Self {
+    pub(super) fn new(about: RunRef, observer: Arc<dyn Observer>, plugin: &str) -> Self {
         Self {
             about,
             observer,
@@ -89,16 +96,39 @@ impl RunRecorder {
             refusal: Mutex::default(),
             silent: Mutex::default(),
             signs: Signs::default(),
+            plugin: plugin.to_owned(),
+            violations: Mutex::default(),
         }
+    }
+
+    /// The component broke its bounds.
+    pub(super) fn violated(&self, violation: &Violation) {
+        {
+            let mut all = self.violations.lock().unwrap_or_else(PoisonError::into_inner);
+            if all.len() >= MOST_TOLD || all.contains(violation) {
+                return;
+            }
+            all.push(violation.clone());
+        }
+        tracing::warn!(
+            connection = %self.about.connection, run = self.about.run, plugin = self.plugin, code = violation.code(),
+            "{violation}"
+        );
+        self.observer.violated(&self.about, &self.plugin, violation);
+    }
+
+    /// How the component broke its bounds, for the audit log.
+    pub(super) fn violations(&self) -> Vec<NewAuditEntry> {
+        self.violations
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .iter()
+            .map(|violation| violation.audit_entry(&self.plugin, &self.about.connection, &self.about.run))
+            .collect()
     }
 
     pub(super) fn counts(&self) -> RequestCounts {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// The component did not end as it should.
-    pub(super) fn broke(&self, error: &crate::plugin::RunError) {
-        self.observer.broke(&self.about, error);
     }
 
     /// The first refusal: the component only learns *that* it was refused, a person learns why.
@@ -175,5 +205,11 @@ impl Recorder for RunRecorder {
                 passing: refused.passing,
             });
         self.observer.refused(&self.about, refused);
+        if refused.by_component {
+            self.violated(&Violation::ForbiddenRequest {
+                request: format!("{} {}", refused.method, refused.url),
+                reason: refused.reason.clone(),
+            });
+        }
     }
 }

@@ -25,7 +25,7 @@ use crate::egress::limits::Limits;
 use crate::egress::origin::{Base, Origin, OriginError, Vendor};
 use crate::egress::permit::{BootClock, SystemBootClock};
 use crate::egress::rules::Rule;
-use crate::plugin::RunLimits;
+use crate::plugin::{Plugin, RunLimits};
 use crate::secrets::{Owner, Secrets};
 use crate::store::{ConnectionId, DirectoryKey};
 
@@ -56,6 +56,8 @@ pub struct ConnectionSetup {
     pub bases: Vec<Base>,
     /// Requests that are granted.
     pub rules: Vec<Rule>,
+    /// The tenant's own component; none: the host's. What it may ask for are the rules.
+    pub plugin: Option<Arc<Plugin>>,
     /// The tenant's connections to the vendors.
     pub connections: Arc<Connections>,
     /// The tenant's credentials.
@@ -87,9 +89,37 @@ pub enum SetupError {
         /// Why, and what to do.
         reason: String,
     },
+    /// The tenant's own component.
+    #[error("{connection}: its plugin cannot be used: {reason}")]
+    Plugin {
+        /// Which connection.
+        connection: String,
+        /// Why, and what to do.
+        reason: String,
+    },
     /// A CA file, a network.
     #[error("{0}")]
     Network(String),
+}
+
+impl ConnectionSetup {
+    /// The connection with a component of its tenant's own, and the requests that were granted to that: rules as the
+    /// manifest has them, or fewer. What the built-in component may ask for does not count for another.
+    ///
+    /// # Errors
+    /// If what was granted are no rules.
+    pub fn with_plugin(self, plugin: Arc<Plugin>, granted: &serde_json::Value) -> Result<Self, SetupError> {
+        let rules: Vec<Rule> =
+            serde_json::from_value(granted.clone()).map_err(|error| SetupError::Plugin {
+                connection: self.id.to_string(),
+                reason: format!("what was granted to it does not read ({error}); add it again"),
+            })?;
+        Ok(Self {
+            plugin: Some(plugin),
+            rules,
+            ..self
+        })
+    }
 }
 
 /// The rules that the built-in component asks for: what is granted without a word in the configuration.
@@ -227,6 +257,7 @@ pub async fn attempts_with(config: &Config, secrets: &Secrets) -> Result<Vec<Att
                     settings: connection.settings(),
                     bases,
                     rules: rules.clone(),
+                    plugin: None,
                     connections,
                     credentials,
                     limits: limits.clone(),
@@ -252,6 +283,8 @@ pub(super) fn run_limits(config: &Config) -> RunLimits {
         wall: Duration::from_secs(limits.wall_seconds.into()),
         log_bytes: u64::from(limits.log_kib) << 10,
         plan_bytes: u64::from(limits.plan_mib) << 20,
+        // Whoever is alone makes way for nobody.
+        slow_lane: config.service.is_some() || config.tenants.len() > 1,
         ..RunLimits::default()
     }
 }

@@ -41,9 +41,10 @@ impl Groupcast {
         let (services, recording) = self.recorded(setup, Kind::Why, &asked, Some(&question), host);
         let explained = self
             .sandbox(setup)
-            .explain(&self.plugin, services, cancel.clone(), &asked, &question)
+            .explain(self.plugin_of(setup), services, cancel.clone(), &asked, &question)
             .await;
         recording.end(&explained);
+        self.audit_violations(&recorder).await;
         let (mut explanation, _) = explained.map_err(|error| Self::failure(error, &recorder))?;
         self.add_what_is_kept(setup, &mut explanation).await?;
         Ok(explanation)

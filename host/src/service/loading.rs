@@ -9,9 +9,11 @@ use async_trait::async_trait;
 use super::declared::configuration;
 use super::{Result, Service, ServiceError};
 use crate::config::Config;
+use crate::plugin::PluginFolder;
 use crate::run::{ConnectionSetup, ConnectionSource, ManagedSwitch, SetupError, attempts_with};
 use crate::store::ConnectionId;
 use crate::store::service::{DirectoryRecord, TenancyStore, TenantRecord};
+use crate::store::{ConnectionId, StoreError};
 
 impl Service {
     /// Takes up what the store says now, if it changed since the last time. Connections that did not change go on as
@@ -47,6 +49,7 @@ impl Service {
                                     config: Arc::clone(&config),
                                     version: (tenant.version, directory.version),
                                     enabled: tenant.enabled,
+                                    plugin: tenant.plugin.clone(),
                                 },
                             );
                         }
@@ -123,8 +126,11 @@ impl Service {
             };
             for (id, wanted) in changed {
                 if let Some(attempt) = attempts.remove(&id) {
-                    self.groupcast
-                        .put_connection(id.clone(), self.switched_in_store(attempt));
+                    let attempt = self.switched_in_store(attempt);
+                    let attempt = self
+                        .with_plugin(&id.tenant, wanted.plugin.as_deref(), attempt)
+                        .await;
+                    self.groupcast.put_connection(id.clone(), attempt);
                 }
                 let schedule = config.connections().find(|one| one.id == id);
                 let schedule = schedule
@@ -156,13 +162,56 @@ impl Service {
         let tenant = self.store.tenant(&id.tenant).await.ok()??;
         let directories = self.store.directories(Some(&id.tenant)).await.ok()?;
         let config = self.wanted(&tenant, &directories).ok()?;
-        match attempts_with(&config, &self.secrets).await {
-            Err(error) => Some(Err(error)),
+        let attempt = match attempts_with(&config, &self.secrets).await {
+            Err(error) => return Some(Err(error)),
             Ok(attempts) => attempts
                 .into_iter()
-                .find_map(|(known, attempt)| (known == *id).then_some(attempt))
-                .map(|attempt| self.switched_in_store(attempt)),
-        }
+                .find_map(|(known, attempt)| (known == *id).then_some(attempt))?,
+        };
+        let attempt = self.switched_in_store(attempt);
+        Some(
+            self.with_plugin(&id.tenant, tenant.plugin.as_deref(), attempt)
+                .await,
+        )
+    }
+
+    /// The connection with its tenant's own component, which may ask for what was granted to it and nothing else.
+    async fn with_plugin(
+        &self,
+        tenant: &str,
+        digest: Option<&str>,
+        attempt: std::result::Result<ConnectionSetup, SetupError>,
+    ) -> std::result::Result<ConnectionSetup, SetupError> {
+        let (Some(digest), Ok(setup)) = (digest, &attempt) else {
+            return attempt;
+        };
+        let id = setup.id.to_string();
+        let unusable = |reason: String| SetupError::Plugin {
+            connection: id.clone(),
+            reason,
+        };
+        let stored = async {
+            let own = self.store.plugins(Some(tenant)).await?;
+            let hosts = self.store.plugins(None).await?;
+            Ok::<_, StoreError>(own.into_iter().chain(hosts))
+        };
+        let granted = stored
+            .await
+            .map_err(|error| unusable(error.to_string()))?
+            .find(|plugin| plugin.digest == digest)
+            .ok_or_else(|| {
+                unusable(format!(
+                    "no plugin {digest} is known to tenant {tenant}; add it first"
+                ))
+            })?
+            .granted;
+        let folder = PluginFolder::new(&self.config.plugins.folder);
+        let plugin = self
+            .groupcast
+            .kept_plugin(&folder, digest)
+            .await
+            .map_err(|error| unusable(error.to_string()))?;
+        attempt?.with_plugin(plugin, &granted)
     }
 }
 
@@ -181,6 +230,7 @@ struct Wanted {
     config: Arc<Config>,
     version: (u64, u64),
     enabled: bool,
+    plugin: Option<String>,
 }
 
 /// What was taken up.

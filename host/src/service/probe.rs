@@ -23,8 +23,14 @@ impl Service {
     pub async fn try_jumpcloud(&self, who: &Principal, tenant: &str) -> Result<Vec<SourceDirectory>> {
         self.require(who, Some(tenant), Role::Admin)?;
         let record = self.stored_tenant(tenant).await?;
-        let source = record.jumpcloud.get("service_account").unwrap_or(&record.jumpcloud);
-        let secret = source.get("client_secret").or_else(|| source.get("api_key")).cloned();
+        let source = record
+            .jumpcloud
+            .get("service_account")
+            .unwrap_or(&record.jumpcloud);
+        let secret = source
+            .get("client_secret")
+            .or_else(|| source.get("api_key"))
+            .cloned();
         // Credentials belong to a source and a directory. This one stands in for a directory that is not connected yet,
         // and is never asked.
         let stand_in = DirectoryRecord {

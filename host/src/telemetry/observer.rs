@@ -8,7 +8,7 @@ use groupcast_guest::plan::part::GroupState;
 
 use super::{Telemetry, Waiting};
 use crate::egress::recorder::{Refused, Sent};
-use crate::plugin::{Blame, Event, LogLevel, RunError, Usage};
+use crate::plugin::{Event, LogLevel, Usage, Violation};
 use crate::run::{Observer, RequestCounts, RunRef, StoredPlan};
 use crate::store::{RunEnd, RunKind};
 
@@ -63,20 +63,9 @@ impl Observer for Telemetry {
         self.shared().connections.waits(&run.connection, waiting);
     }
 
-    fn broke(&self, _: &RunRef, error: &RunError) {
-        if error.blame() == Blame::Guest {
-            self.violated(word(error));
-        }
-    }
-}
-
-/// How a plugin broke its limits: a label of few values.
-fn word(error: &RunError) -> &'static str {
-    match error {
-        RunError::Trap(_) => "crashed",
-        RunError::CpuLimit(_) => "computed-too-long",
-        RunError::ResourceLimit { .. } => "too-much",
-        _ => "other",
+    fn violated(&self, _: &RunRef, _: &str, violation: &Violation) {
+        // A label of few values.
+        Telemetry::violated(self, violation.code());
     }
 }
 
@@ -132,9 +121,9 @@ impl Observer for Watchers {
         }
     }
 
-    fn broke(&self, run: &RunRef, error: &RunError) {
+    fn violated(&self, run: &RunRef, plugin: &str, violation: &Violation) {
         for one in &self.0 {
-            one.broke(run, error);
+            one.violated(run, plugin, violation);
         }
     }
 }

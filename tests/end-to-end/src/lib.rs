@@ -449,6 +449,14 @@ pub fn changes(part: &Part) -> (usize, usize) {
     (adds, removals)
 }
 
+/// A component that does one misdeed, with its arguments (`groupcast-hostile`).
+pub fn hostile(misdeed: &str, arguments: &[&str]) -> Vec<u8> {
+    groupcast_hostile::ordered(HOSTILE, misdeed, arguments).expect("an order that has a place")
+}
+
+/// The component that waits for an order; it takes one from its run's settings too.
+pub const HOSTILE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/hostile.wasm"));
+
 /// The real component, compiled once a process.
 pub fn component() -> (Arc<PluginEngine>, Arc<Plugin>) {
     static COMPONENT: OnceLock<(Arc<PluginEngine>, Arc<Plugin>)> = OnceLock::new();

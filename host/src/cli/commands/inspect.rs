@@ -12,12 +12,17 @@ use crate::plugin::{Blame, Manifest, Plugin, PluginEngine, PluginError, RunError
 
 /// `plugin inspect FILE`.
 pub async fn inspect(session: &mut Session<'_>, file: &Path) -> Result<Exit, Problem> {
-    let origin = file.display().to_string();
+    let bytes = crate::plugin::read_file(file)?;
+    shown(session, &bytes, &file.display().to_string()).await
+}
+
+/// Shows a component from outside, and what it says of itself.
+pub async fn shown(session: &mut Session<'_>, bytes: &[u8], origin: &str) -> Result<Exit, Problem> {
+    let origin = origin.to_owned();
     let limits = RunLimits::default();
     let engine = Arc::new(PluginEngine::new(1, &limits)?);
-    let bytes = crate::plugin::read_file(file)?;
-    let outside = crate::plugin::inspect(&engine, &bytes, &origin)?;
-    let described = describe(Arc::clone(&engine), limits, &bytes, &origin).await;
+    let outside = crate::plugin::inspect(&engine, bytes, &origin)?;
+    let described = describe(Arc::clone(&engine), limits, bytes, &origin).await;
     let (manifest, problem) = match described {
         Ok(manifest) => (Some(manifest), None),
         Err(problem) => (None, Some(problem)),
@@ -38,7 +43,8 @@ pub async fn inspect(session: &mut Session<'_>, file: &Path) -> Result<Exit, Pro
     Ok(problem.map_or(Exit::Done, |problem| problem.exit))
 }
 
-async fn describe(
+/// What a component says of itself.
+pub async fn describe(
     engine: Arc<PluginEngine>,
     limits: RunLimits,
     bytes: &[u8],

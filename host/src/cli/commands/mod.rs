@@ -5,10 +5,11 @@ mod apply;
 mod health;
 mod inspect;
 mod look;
+mod plugins;
 mod replay;
 mod secrets;
-mod tokens;
 mod store;
+mod tokens;
 
 use super::arguments::{Command, PluginCommand};
 use super::exit::Exit;
@@ -29,6 +30,8 @@ fn exit_of_plan(totals: &Totals) -> Exit {
         Exit::Done
     }
 }
+
+pub use plugins::pulled;
 
 /// Does what the command line says.
 pub async fn execute(session: &mut Session<'_>, command: &Command) -> Result<Exit, Problem> {
@@ -52,6 +55,19 @@ pub async fn execute(session: &mut Session<'_>, command: &Command) -> Result<Exi
             session.text(&crate::api::openapi_text())?;
             Ok(Exit::Done)
         }
+        Command::Plugin(arguments) => match &arguments.command {
+            PluginCommand::Inspect { file } => inspect::inspect(session, file).await,
+            PluginCommand::Add { file } => plugins::add(session, file).await,
+            PluginCommand::Pull { reference } => plugins::pull(session, reference).await,
+            PluginCommand::List => plugins::list(session),
+            PluginCommand::Remove { digest } => plugins::remove(session, digest),
+            PluginCommand::Grant {
+                digest,
+                tenant,
+                reads,
+            } => plugins::grant(session, digest, tenant.as_deref(), *reads).await,
+            PluginCommand::Compile { memory_bytes } => plugins::compile(*memory_bytes),
+        },
         Command::Schema => {
             let schema = session.surroundings.schema()?;
             session.text(&format!("{}\n", schema.trim_end()))?;

@@ -414,6 +414,7 @@ pub fn apply_outcome() -> ApplyOutcome {
         usage: Usage {
             memory_peak_bytes: 8 << 20,
             wall_ms: 4_321,
+            cpu_ms: 0,
         },
     }
 }

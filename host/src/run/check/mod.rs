@@ -78,7 +78,7 @@ impl Groupcast {
             let (services, recording) = self.recorded(setup, Kind::Check, &asked, None, services);
             let checked = self
                 .sandbox(setup)
-                .check(&self.plugin, services, cancel.clone(), &asked)
+                .check(self.plugin_of(setup), services, cancel.clone(), &asked)
                 .await;
             recording.end(&checked);
             match checked {

@@ -139,3 +139,65 @@ fn the_built_in_component_passes_its_own_inspection() {
     );
     assert!(document["manifest"]["egress"].is_array(), "{document:#}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_component_is_kept_by_its_digest_run_by_it_and_forgotten() {
+    let mut lab = Lab::new().await;
+    lab.group("Sales", Some("sales@example.com"), &[0, 1]);
+    lab.config_file();
+    let folder = lab.folder.path();
+    write(folder, "mine.wasm", EMBEDDED);
+    groupcast(folder, &["plugin", "list"])
+        .run()
+        .code(0)
+        .shows(&["No components", "plugin add"]);
+    groupcast(folder, &["plugin", "add", "mine.wasm"])
+        .run()
+        .code(0)
+        .shows(&["Kept", "Nothing was granted"]);
+    let listed = groupcast(folder, &["plugin", "list", "--json"]).run().code(0);
+    let document = listed.document("groupcast/plugins/1");
+    let digest = document["plugins"][0]["digest"].as_str().unwrap().to_owned();
+    assert_eq!(document["plugins"][0]["size"], EMBEDDED.len());
+    groupcast(folder, &["plan", "--plugin", &digest]).run().code(2);
+
+    // Somebody changes the file: it is not what it is named for.
+    let kept = folder.join("groupcast.plugins").join(format!("{digest}.wasm"));
+    let mut changed = EMBEDDED.to_vec();
+    let last = changed.len() - 1;
+    changed[last] ^= 1;
+    std::fs::write(&kept, changed).unwrap();
+    groupcast(folder, &["plan", "--plugin", &digest])
+        .run()
+        .code(3)
+        .says(&["was changed since it was kept"]);
+
+    groupcast(folder, &["plugin", "remove", &digest[..10]])
+        .run()
+        .code(0);
+    groupcast(folder, &["plan", "--plugin", &digest])
+        .run()
+        .code(3)
+        .says(&["no component", "plugin list"]);
+
+    // What could not run is not kept.
+    write(
+        folder,
+        "foreign.wasm",
+        importing("wasi:random/random", "get-random-u64"),
+    );
+    groupcast(folder, &["plugin", "add", "foreign.wasm"])
+        .run()
+        .code(3);
+    groupcast(folder, &["plugin", "list"])
+        .run()
+        .code(0)
+        .shows(&["No components"]);
+    groupcast(
+        folder,
+        &["plan", "--plugin", "oci://127.0.0.1:1/acme/sync:latest"],
+    )
+    .run()
+    .code(3)
+    .says(&["is not pinned"]);
+}

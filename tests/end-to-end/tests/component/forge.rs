@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use wasm_encoder::{
     CodeSection, ConstExpr, DataSection, EntityType, ExportKind, ExportSection, Function, FunctionSection,
-    GlobalSection, GlobalType, ImportSection, Instruction, MemorySection, MemoryType, Module, TypeSection,
-    ValType,
+    GlobalSection, GlobalType, ImportSection, Instruction, MemorySection, MemoryType, Module, RefType,
+    StartSection, TableSection, TableType, TypeSection, ValType,
 };
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::abi::{AbiVariant, WasmSignature, WasmType};
@@ -67,8 +67,12 @@ pub struct Forgery {
     texts: Vec<(&'static str, String)>,
     raw: Vec<(i32, Vec<u8>)>,
     bodies: BTreeMap<&'static str, Body>,
+    start: Option<Vec<Instruction<'static>>>,
+    allocate: Vec<Instruction<'static>>,
     /// Pages of memory at the start.
     pub pages: u64,
+    /// Elements of the table at the start; none: there is no table.
+    pub table: Option<u64>,
 }
 
 impl Forgery {
@@ -106,7 +110,21 @@ impl Forgery {
             texts: Vec::new(),
             raw: Vec::new(),
             bodies: BTreeMap::new(),
+            start: None,
+            // A heap that only grows, at eight-byte steps.
+            allocate: vec![
+                Instruction::GlobalGet(0),
+                Instruction::GlobalGet(0),
+                Instruction::LocalGet(3),
+                Instruction::I32Add,
+                Instruction::I32Const(7),
+                Instruction::I32Add,
+                Instruction::I32Const(-8),
+                Instruction::I32And,
+                Instruction::GlobalSet(0),
+            ],
             pages: 2,
+            table: None,
         }
     }
 
@@ -141,6 +159,18 @@ impl Forgery {
         body: impl Fn(&Scope) -> Vec<Instruction<'static>> + Send + 'static,
     ) -> Self {
         self.bodies.insert(function, Box::new(body));
+        self
+    }
+
+    /// What runs when an instance is made, before any export.
+    pub fn start(mut self, body: Vec<Instruction<'static>>) -> Self {
+        self.start = Some(body);
+        self
+    }
+
+    /// Another `realloc`: of old address, old size, alignment and new size, it leaves an address.
+    pub fn allocating(mut self, body: Vec<Instruction<'static>>) -> Self {
+        self.allocate = body;
         self
     }
 
@@ -248,27 +278,40 @@ impl Forgery {
             code.function(&made);
             number += 1;
         }
-        // What is handed in must lie somewhere: a heap that only grows, at eight-byte steps.
+        // What is handed in must lie somewhere.
         types.ty().function([ValType::I32; 4], [ValType::I32]);
         functions.function(number);
         exports.export("cabi_realloc", ExportKind::Func, number);
         exports.export("memory", ExportKind::Memory, 0);
         let mut allocate = Function::new([]);
-        for instruction in [
-            Instruction::GlobalGet(0),
-            Instruction::GlobalGet(0),
-            Instruction::LocalGet(3),
-            Instruction::I32Add,
-            Instruction::I32Const(7),
-            Instruction::I32Add,
-            Instruction::I32Const(-8),
-            Instruction::I32And,
-            Instruction::GlobalSet(0),
-            Instruction::End,
-        ] {
-            allocate.instruction(&instruction);
+        for instruction in self.allocate.iter().chain([&Instruction::End]) {
+            allocate.instruction(instruction);
         }
         code.function(&allocate);
+        let mut begin = None;
+        if let Some(body) = &self.start {
+            number += 1;
+            types.ty().function([], []);
+            functions.function(number);
+            let mut made = Function::new([]);
+            for instruction in body.iter().chain([&Instruction::End]) {
+                made.instruction(instruction);
+            }
+            code.function(&made);
+            begin = Some(StartSection {
+                function_index: number,
+            });
+        }
+        let mut tables = TableSection::new();
+        if let Some(elements) = self.table {
+            tables.table(TableType {
+                element_type: RefType::FUNCREF,
+                table64: false,
+                minimum: elements,
+                maximum: None,
+                shared: false,
+            });
+        }
         let mut memories = MemorySection::new();
         memories.memory(MemoryType {
             minimum: self.pages,
@@ -291,9 +334,14 @@ impl Forgery {
             .section(&types)
             .section(&imports)
             .section(&functions)
+            .section(&tables)
             .section(&memories)
             .section(&globals);
-        module.section(&exports).section(&code).section(&data);
+        module.section(&exports);
+        if let Some(begin) = &begin {
+            module.section(begin);
+        }
+        module.section(&code).section(&data);
         module.finish()
     }
 

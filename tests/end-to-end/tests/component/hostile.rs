@@ -310,23 +310,15 @@ async fn r44_a_component_that_applies_what_was_not_approved_is_refused() {
             assert_eq!(lab.all_writes(), Vec::<String>::new(), "{ask:?}");
         }
 
-        // An intent that no approved plan holds: it is refused, and only then does the component end well.
+        // An intent that no approved plan holds: it is refused, and only then does the component end well, which is not
+        // believed.
         let stranger = intending(r#"{"do":"create-group","key":"x","name":"x","description":""}"#);
-        apply_with(&lab, target, stranger)
-            .await
-            .expect("the intent was refused");
+        let doubted = apply_with(&lab, target, stranger).await.unwrap_err();
+        assert!(doubted.message.contains("the plugin reports"), "{doubted:?}");
 
         // It says that all is well, and did nothing: what became of the operations is asked of the ledger.
-        let pretended = apply_with(&lab, target, pretending("apply"))
-            .await
-            .expect("it says so");
-        assert!(
-            pretended
-                .outcomes
-                .iter()
-                .all(|outcome| outcome.settlement.is_none()),
-            "{pretended:#?}"
-        );
+        let doubted = apply_with(&lab, target, pretending("apply")).await.unwrap_err();
+        assert!(doubted.message.contains("the plugin reports"), "{doubted:?}");
         assert_eq!(lab.all_writes(), Vec::<String>::new());
 
         // Neither of them stands in the way of the real one, whose plan is the same as before.

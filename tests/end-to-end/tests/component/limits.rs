@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use groupcast::plugin::{Plugin, PluginError, RunError, RunLimits, Sandbox, Usage};
+use groupcast::plugin::{Plugin, PluginError, RunError, RunLimits, Sandbox, Usage, Violation};
 use groupcast_guest::engine::{Extent, PlanSummary, Run, SourceEnd, TargetEnd};
 use groupcast_tests::{Lab, Target, changes, component, part};
 use tokio_util::sync::CancellationToken;
@@ -18,8 +18,15 @@ fn small() -> RunLimits {
     RunLimits {
         memory_bytes: 8 << 20,
         cpu: Duration::from_millis(300),
-        wall: Duration::from_secs(2),
+        wall: Duration::from_secs(20),
         ..RunLimits::default()
+    }
+}
+
+fn short() -> RunLimits {
+    RunLimits {
+        wall: Duration::from_secs(2),
+        ..small()
     }
 }
 
@@ -56,11 +63,15 @@ async fn plan_with(
         .await
 }
 
-async fn fails_with(forgery: Forgery) -> RunError {
-    plan_with(forgery, &Deaf::new(), small())
-        .await
-        .err()
-        .unwrap_or_else(|| panic!("it ended well"))
+async fn fails_with(forgery: Forgery) -> Violation {
+    violation(plan_with(forgery, &Deaf::new(), small()).await)
+}
+
+fn violation(ended: Result<(PlanSummary, Usage), RunError>) -> Violation {
+    match ended {
+        Err(RunError::Violation(violation)) => violation,
+        other => panic!("it ended otherwise: {other:?}"),
+    }
 }
 
 /// Does something again and again.
@@ -168,10 +179,7 @@ async fn a_crash_ends_its_own_run_and_no_other() {
         ),
     ];
     for (name, expected, forgery) in crashes {
-        let error = fails_with(forgery).await;
-        let RunError::Trap(reason) = &error else {
-            panic!("{name}: {error:?}")
-        };
+        let reason = fails_with(forgery).await.to_string();
         assert!(reason.to_lowercase().contains(expected), "{name}: {reason}");
         the_real_one_still_works(&lab).await;
     }
@@ -180,7 +188,10 @@ async fn a_crash_ends_its_own_run_and_no_other() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_endless_loop_is_stopped_and_others_compute_meanwhile() {
     let lab = lab().await;
-    assert!(matches!(fails_with(endless()).await, RunError::CpuLimit(_)));
+    assert!(matches!(
+        fails_with(endless()).await,
+        Violation::ComputedTooLong { .. }
+    ));
     the_real_one_still_works(&lab).await;
 
     // As many endless loops as there could be threads, and a real run beside them: it is done before they are.
@@ -244,7 +255,7 @@ async fn memory_is_bounded_and_what_was_used_is_known() {
     assert!(
         matches!(
             error,
-            RunError::ResourceLimit {
+            Violation::TooMuch {
                 what: "memory",
                 setting: "memory_mib"
             }
@@ -258,7 +269,7 @@ async fn memory_is_bounded_and_what_was_used_is_known() {
     large.pages = 200;
     let error = fails_with(large).await;
     assert!(
-        matches!(error, RunError::ResourceLimit { what: "memory", .. }),
+        matches!(error, Violation::TooMuch { what: "memory", .. }),
         "{error:?}"
     );
 
@@ -304,7 +315,7 @@ async fn a_wait_without_end_is_ended_by_the_clock() {
         });
     let services = Deaf::stuck();
     let started = Instant::now();
-    let error = plan_with(putting, &services, small()).await.unwrap_err();
+    let error = plan_with(putting, &services, short()).await.unwrap_err();
     assert!(matches!(error, RunError::WallLimit(_)), "{error:?}");
     assert_eq!(services.parts.load(Ordering::Relaxed), 1, "the call was made");
     assert!(started.elapsed() < Duration::from_secs(10));
@@ -322,8 +333,8 @@ async fn a_wait_without_end_is_ended_by_the_clock() {
                 Instruction::Unreachable,
             ]
         });
-    let error = fails_with(sleeping).await;
-    assert!(matches!(error, RunError::WallLimit(_)), "{error:?}");
+    let error = violation(plan_with(sleeping, &Deaf::new(), short()).await);
+    assert!(matches!(error, Violation::NeverEnded { .. }), "{error:?}");
     the_real_one_still_works(&lab).await;
 }
 
@@ -344,8 +355,8 @@ async fn a_flood_of_log_lines_is_cut_off() {
         log_bytes: 100_000,
         ..small()
     };
-    let error = plan_with(flood, &services, limits).await.unwrap_err();
-    assert!(matches!(error, RunError::CpuLimit(_)), "{error:?}");
+    let error = violation(plan_with(flood, &services, limits).await);
+    assert!(matches!(error, Violation::ComputedTooLong { .. }), "{error:?}");
     let kept = services.log_bytes.load(Ordering::Relaxed);
     // A control character is shown by one of three bytes.
     assert!((50_000..=300_000).contains(&kept), "{kept}");
@@ -368,9 +379,7 @@ async fn one_call_cannot_hand_over_more_than_the_host_takes() {
         });
     handing.pages = 600;
     let services = Deaf::new();
-    let error = plan_with(handing, &services, RunLimits::default())
-        .await
-        .unwrap_err();
-    assert!(matches!(error, RunError::Trap(_)), "{error:?}");
+    let error = violation(plan_with(handing, &services, RunLimits::default()).await);
+    assert!(matches!(error, Violation::TooMuchAtOnce { .. }), "{error:?}");
     assert_eq!(services.parts.load(Ordering::Relaxed), 0);
 }

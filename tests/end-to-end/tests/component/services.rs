@@ -1,12 +1,12 @@
 //! A host that promises nothing and remembers what it is told, for what is about the sandbox alone.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use groupcast::ledger::{Binding, Effect, Intent, Membership, OpenIntent, Outcome};
-use groupcast::plugin::{Event, LogLevel, NoAnswer, Page, RunServices};
+use groupcast::plugin::{Event, LogLevel, NoAnswer, Page, RunServices, Violation};
 use groupcast_guest::failure::Failure;
 
 /// Takes logs and parts; answers nothing, and parts only if it is told to.
@@ -18,6 +18,8 @@ pub struct Deaf {
     pub log_bytes: AtomicU64,
     /// Parts that arrived.
     pub parts: AtomicU64,
+    /// What the plugin was blamed for, by code.
+    pub violations: Mutex<Vec<&'static str>>,
 }
 
 impl Deaf {
@@ -73,6 +75,9 @@ impl RunServices for Deaf {
         Ok(None)
     }
     fn report(&self, _: Event) {}
+    fn violated(&self, violation: &Violation) {
+        self.violations.lock().unwrap().push(violation.code());
+    }
     fn log(&self, _: LogLevel, message: &str) {
         self.log_bytes.fetch_add(message.len() as u64, Ordering::Relaxed);
     }
