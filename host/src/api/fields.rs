@@ -48,6 +48,18 @@ pub(super) fn identifier<'de, D: Deserializer<'de>>(deserializer: D) -> Result<S
     }
 }
 
+/// A stored secret's name. What is given is not repeated: it may be the secret itself.
+pub(super) fn secret_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let given = String::deserialize(deserializer)?;
+    if crate::secrets::is_name(&given) {
+        Ok(given)
+    } else {
+        Err(D::Error::custom(
+            "a secret's name has lower-case letters, digits, `.`, `_` and `-`, 64 at most",
+        ))
+    }
+}
+
 /// A text of bounded length, in characters.
 pub(super) fn text<'de, D: Deserializer<'de>, const LEAST: usize, const MOST: usize>(
     deserializer: D,

@@ -39,6 +39,7 @@ pub(super) fn router() -> OpenApiRouter<Web> {
         .routes(routes!(tenants::list, tenants::create))
         .routes(routes!(tenants::read, tenants::change, tenants::remove))
         .routes(routes!(secrets::list))
+        .routes(routes!(secrets::put, secrets::remove))
         .routes(routes!(directories::list, directories::create))
         .routes(routes!(
             directories::read,

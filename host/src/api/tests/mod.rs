@@ -18,11 +18,11 @@ use super::{Web, application};
 use crate::config::Config;
 use crate::plugin::{Plugin, PluginEngine, RunLimits};
 use crate::run::Groupcast;
-use crate::schedule::{EmbeddedEngine, EngineLimits, Runner, Trigger};
+use crate::schedule::{EmbeddedEngine, EngineLimits, JobEnd, Runner};
 use crate::service::identity::{Identity, Tokens};
 use crate::service::{EventHub, Principal, Service};
-use crate::store::service::Role;
-use crate::store::{ConnectionId, RunEnd, RunResult, RunStore, SqliteStore, Store};
+use crate::store::service::{JobRecord, Role};
+use crate::store::{RunEnd, RunResult, SqliteStore, Store};
 
 mod guards;
 mod listener;
@@ -35,8 +35,13 @@ struct Idle;
 
 #[async_trait]
 impl Runner for Idle {
-    async fn run(&self, _: &ConnectionId, _: Trigger, _: CancellationToken) -> RunEnd {
-        RunEnd::new(RunResult::Done, "nothing to do")
+    async fn run(&self, _: &JobRecord, _: CancellationToken) -> JobEnd {
+        JobEnd {
+            end: RunEnd::new(RunResult::Done, "nothing to do"),
+            runs: Vec::new(),
+            plan: None,
+            trouble: None,
+        }
     }
 }
 
@@ -101,8 +106,7 @@ impl Rig {
         let (engine, plugin) = component().await;
         let events = Arc::new(EventHub::default());
         let groupcast = Groupcast::with_plugin(Vec::new(), store.clone(), engine, plugin, events.clone());
-        let runs: Arc<dyn RunStore> = store.clone();
-        let schedule = EmbeddedEngine::new(Arc::new(Idle), runs, EngineLimits::default(), 1);
+        let schedule = EmbeddedEngine::new(Arc::new(Idle), store.clone(), EngineLimits::default(), None);
         let service = Arc::new(Service::new(
             config,
             Arc::new(groupcast),
