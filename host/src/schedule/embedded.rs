@@ -16,12 +16,11 @@ use tracing::Instrument as _;
 use super::fair::Places;
 use super::judge;
 use super::kept::{Kept, ScheduleStore};
-use super::table::{Entered, LONG, Table};
+use super::table::{Entered, LONG, Table, Turn};
 use super::timetable::{Beginning, QUARANTINE_AFTER, Timetable};
 use super::{Engine, EngineError, JobEnd, JobWatcher, Load, Runner, Served, Status, TriggerAnswer, Trouble};
 use crate::store::service::{JobRecord, JobState, NewAuditEntry, Pause, RunState, Trigger, Work};
 use crate::store::{ConnectionId, RunEnd, RunResult, Store};
-use crate::telemetry::traces;
 
 /// The longest that the engine sleeps without looking at the clock: a machine that slept, or whose clock
 /// was set, notices within this. So does it what other processes changed in the store.
@@ -250,16 +249,14 @@ impl<R: Runner> Inner<R> {
     /// Begins every job whose turn it is.
     fn dispatch(self: &Arc<Self>) {
         let mut table = self.table();
-        while let Some((job, key, cancel)) = table.begin_next(self.time.now()) {
+        while let Some(turn) = table.begin_next(self.time.now()) {
+            let Turn {
+                job,
+                key,
+                cancel,
+                span,
+            } = turn;
             let inner = Arc::clone(self);
-            let work = match &job.work {
-                Work::Check => "check",
-                Work::Plan => "plan",
-                Work::Sync { .. } => "sync",
-                Work::Apply { .. } => "apply",
-                Work::Undo { .. } => "undo",
-            };
-            let span = traces::job(&job.connection, &job.id, work);
             let attended = async move { inner.attend(job, key, cancel).await };
             let task = self.tasks.spawn(attended.instrument(span));
             // Still under the lock, so the task cannot have ended in the table before it is entered there.
@@ -378,9 +375,10 @@ impl<R: Runner> Inner<R> {
         slot.next = if state.paused.is_some() || state.quarantine.is_some() {
             None
         } else {
+            let last = state.last_due.or(slot.since);
             slot.timetable
                 .as_ref()
-                .and_then(|timetable| timetable.next(now, state.last_due, state.not_before, seed(id)))
+                .and_then(|timetable| timetable.next(now, last, state.not_before, seed(id)))
         };
         slot.state = state;
         drop(table);
@@ -582,7 +580,9 @@ impl<R: Runner> Engine for EmbeddedEngine<R> {
         connection: &ConnectionId,
         timetable: Option<Timetable>,
     ) -> Result<(), EngineError> {
-        self.inner.table().put(connection, timetable);
+        self.inner
+            .table()
+            .put(connection, timetable, self.inner.time.now());
         let state = self.inner.kept.run_state(connection).await?;
         self.inner.set_next(connection, state);
         Ok(())
@@ -658,7 +658,7 @@ impl<R: Runner> Engine for EmbeddedEngine<R> {
         self.inner
             .change_state(connection, Some(audit), |state| {
                 state.paused = None;
-                state.last_due = state.last_due.map(|last| last.max(now));
+                state.last_due = Some(state.last_due.map_or(now, |last| last.max(now)));
             })
             .await
     }
