@@ -52,7 +52,8 @@ impl JobRunner {
 impl Runner for JobRunner {
     async fn run(&self, job: &JobRecord, cancel: CancellationToken) -> JobEnd {
         let connection = &job.connection;
-        tracing::info!(%connection, job = job.id, work = ?job.work, trigger = ?job.trigger, "a job begins");
+        let word = job.work.word();
+        tracing::info!(%connection, job = job.id, trigger = ?job.trigger, "{word} begins");
         let runs = Arc::new(JobRuns::new(&job.id));
         let groupcast = self.groupcast.for_job(Arc::clone(&runs));
         let done = match groupcast.prepare(connection).await {
@@ -70,13 +71,13 @@ impl Runner for JobRunner {
         };
         match end.result {
             RunResult::Done => {
-                tracing::info!(%connection, job = job.id, message = end.message, "a job ended")
+                tracing::info!(%connection, job = job.id, message = end.message, "{word} ended")
             }
             RunResult::ChangesPending => {
-                tracing::warn!(%connection, job = job.id, message = end.message, "a job ended, changes wait");
+                tracing::warn!(%connection, job = job.id, message = end.message, "{word} ended, changes wait");
             }
             RunResult::Refused | RunResult::Failed => {
-                tracing::error!(%connection, job = job.id, message = end.message, "a job ended badly");
+                tracing::error!(%connection, job = job.id, message = end.message, "{word} ended badly");
             }
         }
         JobEnd {

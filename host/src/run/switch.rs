@@ -132,6 +132,10 @@ fn switches(config: &Config) -> BTreeMap<ConnectionId, bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::SqliteStore;
+    use crate::store::service::{
+        Actor, Changed, DirectoryRecord, DirectoryVendor, NewAuditEntry, TenantRecord,
+    };
 
     fn text(managed: &str) -> String {
         format!(
@@ -163,5 +167,71 @@ mod tests {
             std::fs::write(&path, &content).unwrap();
             assert_eq!(switch.is_on().await.unwrap(), on, "{content}");
         }
+    }
+
+    fn audit() -> NewAuditEntry {
+        NewAuditEntry {
+            actor: Actor {
+                subject: "email:alice@example.com".to_owned(),
+                name: "Alice".to_owned(),
+                address: None,
+            },
+            tenant: Some("acme".to_owned()),
+            action: "directory.changed".to_owned(),
+            subject: "acme/google".to_owned(),
+            before: None,
+            after: None,
+            request: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn r36_the_switch_of_a_stored_directory_follows_the_store_whichever_process_changes_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("groupcast.db");
+        let here = Arc::new(SqliteStore::open(&path).await.unwrap());
+        let elsewhere = SqliteStore::open(&path).await.unwrap();
+        let now = chrono::Utc::now();
+        let tenant = TenantRecord {
+            name: "acme".to_owned(),
+            title: "Acme".to_owned(),
+            jumpcloud: serde_json::json!({}),
+            plugin: None,
+            enabled: true,
+            version: 0,
+            created_at: now,
+            updated_at: now,
+        };
+        elsewhere.put_tenant(&tenant, None, &audit()).await.unwrap();
+        let id = ConnectionId::new("acme", "google");
+        let directory = |managed: serde_json::Value| DirectoryRecord {
+            id: ConnectionId::new("acme", "google"),
+            vendor: DirectoryVendor::Google,
+            section: serde_json::json!({ "name": "google", "managed": managed }),
+            version: 0,
+            created_at: now,
+            updated_at: now,
+        };
+        let switch = ManagedSwitch::in_store(here, id.clone());
+        assert!(!switch.is_on().await.unwrap(), "there is none");
+        let mut expected = None;
+        for (managed, on) in [
+            (true.into(), true),
+            (false.into(), false),
+            (true.into(), true),
+            ("yes".into(), false),
+        ] {
+            let made = elsewhere
+                .put_directory(&directory(managed), expected, &audit())
+                .await;
+            let Changed::Made(version) = made.unwrap() else {
+                panic!("nobody else changes it")
+            };
+            expected = Some(version);
+            assert_eq!(switch.is_on().await.unwrap(), on);
+        }
+        let removed = elsewhere.remove_directory(&id, expected.unwrap(), &audit()).await;
+        assert!(matches!(removed.unwrap(), Changed::Made(_)));
+        assert!(!switch.is_on().await.unwrap(), "it is gone");
     }
 }

@@ -16,7 +16,7 @@ use tracing::Instrument as _;
 use super::fair::Places;
 use super::judge;
 use super::kept::{Kept, ScheduleStore};
-use super::table::{Entered, LONG, Table};
+use super::table::{Entered, LONG, Table, Turn};
 use super::timetable::{Beginning, QUARANTINE_AFTER, Timetable};
 use super::{Engine, EngineError, JobEnd, JobWatcher, Load, Runner, Served, Status, TriggerAnswer, Trouble};
 use crate::store::service::{JobRecord, JobState, NewAuditEntry, Pause, RunState, Trigger, Work};
@@ -250,7 +250,13 @@ impl<R: Runner> Inner<R> {
     /// Begins every job whose turn it is.
     fn dispatch(self: &Arc<Self>) {
         let mut table = self.table();
-        while let Some((job, key, cancel)) = table.begin_next(self.time.now()) {
+        while let Some(turn) = table.begin_next(self.time.now()) {
+            let Turn {
+                job,
+                key,
+                cancel,
+                span,
+            } = turn;
             let inner = Arc::clone(self);
             let span = job_span(&job);
             let attended = async move { inner.attend(job, key, cancel).await };
@@ -371,9 +377,10 @@ impl<R: Runner> Inner<R> {
         slot.next = if state.paused.is_some() || state.quarantine.is_some() {
             None
         } else {
+            let last = state.last_due.or(slot.since);
             slot.timetable
                 .as_ref()
-                .and_then(|timetable| timetable.next(now, state.last_due, state.not_before, seed(id)))
+                .and_then(|timetable| timetable.next(now, last, state.not_before, seed(id)))
         };
         slot.state = state;
         drop(table);
@@ -575,7 +582,9 @@ impl<R: Runner> Engine for EmbeddedEngine<R> {
         connection: &ConnectionId,
         timetable: Option<Timetable>,
     ) -> Result<(), EngineError> {
-        self.inner.table().put(connection, timetable);
+        self.inner
+            .table()
+            .put(connection, timetable, self.inner.time.now());
         let state = self.inner.kept.run_state(connection).await?;
         self.inner.set_next(connection, state);
         Ok(())
@@ -651,7 +660,7 @@ impl<R: Runner> Engine for EmbeddedEngine<R> {
         self.inner
             .change_state(connection, Some(audit), |state| {
                 state.paused = None;
-                state.last_due = state.last_due.map(|last| last.max(now));
+                state.last_due = Some(state.last_due.map_or(now, |last| last.max(now)));
             })
             .await
     }

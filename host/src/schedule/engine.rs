@@ -159,7 +159,8 @@ pub trait Engine: Send + Sync {
     /// Ends a pause. What came due meanwhile is not made up for.
     async fn resume(&self, connection: &ConnectionId, audit: &NewAuditEntry) -> Result<(), EngineError>;
 
-    /// Ends quarantine and back-off: the next run begins as scheduled.
+    /// Ends quarantine and back-off: runs begin as scheduled again, and what was missed is made up for as the timetable
+    /// says.
     async fn release(&self, connection: &ConnectionId, audit: &NewAuditEntry) -> Result<(), EngineError>;
 
     /// What a connection is doing.

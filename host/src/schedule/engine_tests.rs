@@ -684,9 +684,13 @@ async fn a_pause_in_another_process_is_seen() {
     scene.forward(60).await;
     assert_eq!(scene.begun(), 0);
     let entry = audit("connection.resumed");
+    let resumed = RunState {
+        last_due: Some(scene.kept.time.now()),
+        ..RunState::default()
+    };
     scene
         .kept
-        .put_run_state(&id, &RunState::default(), Some(&entry))
+        .put_run_state(&id, &resumed, Some(&entry))
         .await
         .unwrap();
     scene.forward(16).await;

@@ -8,12 +8,14 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
+use tracing::Span;
 
 use super::fair::{Class, Fair, Places};
 use super::timetable::Beginning;
 use super::{EngineError, Timetable};
 use crate::store::service::{JobRecord, JobState, RunState, Trigger, Work};
 use crate::store::{ConnectionId, RunEnd};
+use crate::telemetry::traces;
 
 /// From how long on a job counts as one that takes long.
 pub(super) const LONG: Duration = Duration::from_secs(30);
@@ -35,6 +37,8 @@ pub(super) struct Table {
 pub(super) struct Slot {
     pub(super) timetable: Option<Timetable>,
     pub(super) next: Option<Beginning>,
+    /// Since when it is known here: what came due before, where nothing was ever taken, is not missed.
+    pub(super) since: Option<DateTime<Utc>>,
     /// What was last seen of it in the store.
     pub(super) state: RunState,
     pub(super) active: Option<Active>,
@@ -53,6 +57,16 @@ pub(super) struct Active {
     pub(super) task: Option<AbortHandle>,
     /// In the queue; before, it is being written down.
     waiting: bool,
+    /// While it waits: of its waiting, and of the job.
+    spans: Option<(Span, Span)>,
+}
+
+/// A job whose turn it is.
+pub(super) struct Turn {
+    pub(super) job: JobRecord,
+    pub(super) key: u64,
+    pub(super) cancel: CancellationToken,
+    pub(super) span: Span,
 }
 
 /// What became of a wish to begin a job.
@@ -83,8 +97,9 @@ impl Table {
             .ok_or_else(|| EngineError::NoConnection(id.clone()))
     }
 
-    pub(super) fn put(&mut self, id: &ConnectionId, timetable: Option<Timetable>) {
+    pub(super) fn put(&mut self, id: &ConnectionId, timetable: Option<Timetable>, now: DateTime<Utc>) {
         let slot = self.slots.entry(id.clone()).or_default();
+        slot.since.get_or_insert(now);
         slot.timetable = timetable;
         slot.removed = false;
     }
@@ -121,6 +136,7 @@ impl Table {
             cancel: CancellationToken::new(),
             task: None,
             waiting: false,
+            spans: None,
         });
         Ok(Entered::New(key, displaced))
     }
@@ -136,6 +152,12 @@ impl Table {
             return;
         };
         active.waiting = true;
+        let span = traces::job(
+            &active.record.connection,
+            &active.record.id,
+            active.record.work.word(),
+        );
+        active.spans = Some((span.in_scope(traces::waiting), span));
         let class = match active.record.trigger {
             Trigger::Request { .. } => Class::Request,
             Trigger::Event => Class::Event,
@@ -146,7 +168,7 @@ impl Table {
     }
 
     /// The job whose turn it is, as it begins.
-    pub(super) fn begin_next(&mut self, now: DateTime<Utc>) -> Option<(JobRecord, u64, CancellationToken)> {
+    pub(super) fn begin_next(&mut self, now: DateTime<Utc>) -> Option<Turn> {
         if self.stopping {
             return None;
         }
@@ -165,7 +187,13 @@ impl Table {
             active.waiting = false;
             active.record.state = JobState::Running;
             active.record.began_at = Some(now);
-            return Some((active.record.clone(), key, active.cancel.clone()));
+            let span = active.spans.take().map_or_else(Span::none, |(_, job)| job);
+            return Some(Turn {
+                job: active.record.clone(),
+                key,
+                cancel: active.cancel.clone(),
+                span,
+            });
         }
     }
 

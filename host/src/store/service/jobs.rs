@@ -34,6 +34,19 @@ pub enum Work {
     },
 }
 
+impl Work {
+    /// What it is, in a word.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Check => "check",
+            Self::Plan => "plan",
+            Self::Sync { .. } => "sync",
+            Self::Apply { .. } => "apply",
+            Self::Undo { .. } => "undo",
+        }
+    }
+}
+
 /// Why a job begins.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "trigger", rename_all = "kebab-case")]

@@ -245,7 +245,7 @@ async fn a_component_that_crashes_ends_its_run_and_not_the_server() {
     });
     let log = terminates(running);
     for tenant in ["acme", "beta"] {
-        assert!(log.contains(&format!("connection={tenant}/google")), "{log}");
+        assert!(log.contains(&format!("\"tenant\":\"{tenant}\"")), "{log}");
     }
     assert_eq!(acme.all_writes(), Vec::<String>::new());
     assert_eq!(beta.all_writes(), Vec::<String>::new());
@@ -352,13 +352,13 @@ async fn jitter_spreads_connections_of_one_schedule_and_the_log_says_when() {
     lab.config_file();
     let mut running = groupcast(lab.folder.path(), &["serve"]).start();
     running.until("both are scheduled", Duration::from_secs(100), |running| {
-        running.errors().matches("scheduled connection=").count() == 2
+        running.errors().matches("\"message\":\"scheduled\"").count() == 2
     });
     let log = terminates(running);
     let next: Vec<&str> = log
         .lines()
-        .filter_map(|line| line.split_once("next="))
-        .map(|(_, next)| next.trim())
+        .filter_map(|line| line.split_once("\"next\":\""))
+        .filter_map(|(_, rest)| rest.split('"').next())
         .collect();
     assert_eq!(next.len(), 2, "{log}");
     assert_ne!(next[0], next[1], "{log}");
