@@ -13,6 +13,7 @@ use super::arguments::{SandboxArguments, SimulatorsArguments};
 use super::exit::Exit;
 use super::operations::{Observer, Operations};
 use super::problem::Problem;
+use super::serving::Serving;
 use super::surroundings::{Component, Opening, SecretStore, Surroundings};
 use crate::config::Config;
 use crate::plugin::{Plugin, PluginEngine, RunLimits};
@@ -156,6 +157,7 @@ impl Surroundings for Host {
     async fn sandbox(
         &self,
         arguments: &SandboxArguments,
+        json: bool,
         observer: Arc<dyn Observer>,
         cancel: &CancellationToken,
     ) -> Result<Exit, Problem> {
@@ -172,7 +174,9 @@ impl Surroundings for Host {
                 Ok(Arc::new(groupcast) as Arc<dyn Operations>)
             })
         });
-        crate::sandbox::run_sandbox(arguments, open, cancel).await
+        let serve: crate::sandbox::OpenService =
+            Box::new(|path, stop| Box::pin(async move { Serving::open(&path, &stop).await }));
+        crate::sandbox::run_sandbox(arguments, json, open, serve, cancel).await
     }
 
     async fn simulators(

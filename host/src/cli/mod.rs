@@ -15,6 +15,7 @@ pub mod progress;
 mod prompt;
 pub mod render;
 mod serve;
+pub mod serving;
 mod session;
 pub mod surroundings;
 #[cfg(test)]

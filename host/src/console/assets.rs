@@ -21,11 +21,19 @@ pub struct Asset {
 static ALL: LazyLock<Vec<Asset>> = LazyLock::new(|| {
     let script = "text/javascript; charset=utf-8";
     vec![
-        asset("console.css", "text/css; charset=utf-8", include_bytes!("assets/console.css")),
+        asset(
+            "console.css",
+            "text/css; charset=utf-8",
+            include_bytes!("assets/console.css"),
+        ),
         asset("console.js", script, include_bytes!("assets/console.js")),
         asset("htmx.min.js", script, include_bytes!("assets/htmx.min.js")),
         asset("sse.min.js", script, include_bytes!("assets/sse.min.js")),
-        asset("favicon.svg", "image/svg+xml", include_bytes!("assets/favicon.svg")),
+        asset(
+            "favicon.svg",
+            "image/svg+xml",
+            include_bytes!("assets/favicon.svg"),
+        ),
     ]
 });
 
@@ -43,7 +51,9 @@ fn asset(name: &'static str, media_type: &'static str, content: &'static [u8]) -
 
 /// The path of an asset by its name in the sources; empty for one that there is not.
 pub fn path(name: &str) -> &'static str {
-    ALL.iter().find(|one| one.name == name).map_or("", |one| one.path.as_str())
+    ALL.iter()
+        .find(|one| one.name == name)
+        .map_or("", |one| one.path.as_str())
 }
 
 /// The asset at a path.
@@ -67,7 +77,11 @@ mod tests {
     fn nothing_is_fetched_from_elsewhere() {
         for asset in ALL.iter().filter(|one| one.name.starts_with("console.")) {
             let text = std::str::from_utf8(asset.content).unwrap();
-            assert!(!text.contains("://") && !text.contains("@import") && !text.contains("url("), "{}", asset.name);
+            assert!(
+                !text.contains("://") && !text.contains("@import") && !text.contains("url("),
+                "{}",
+                asset.name
+            );
         }
     }
 }

@@ -76,7 +76,11 @@ pub fn lines(
         id,
         title,
         summary: format!("{title}: there are no numbers yet."),
-        legend: if series.len() > 1 { series.to_vec() } else { Vec::new() },
+        legend: if series.len() > 1 {
+            series.to_vec()
+        } else {
+            Vec::new()
+        },
         columns: series.to_vec(),
         rows: points
             .iter()
@@ -90,7 +94,12 @@ pub fn lines(
     let (Some((first, _)), Some((last, latest))) = (points.first(), points.last()) else {
         return chart;
     };
-    let most = points.iter().flat_map(|(_, values)| values).copied().max().unwrap_or(0);
+    let most = points
+        .iter()
+        .flat_map(|(_, values)| values)
+        .copied()
+        .max()
+        .unwrap_or(0);
     let top = ceiling(most);
     let length = (*last - *first).num_seconds().max(1);
     let x = |at: DateTime<Utc>| {
@@ -131,8 +140,17 @@ pub fn lines(
             y(value, top)
         );
     }
-    let format = if length > 2 * 86_400 { "%-d %b" } else { "%-d %b %H:%M" };
-    marks(&mut svg, &first.format(format).to_string(), &last.format(format).to_string(), points.len());
+    let format = if length > 2 * 86_400 {
+        "%-d %b"
+    } else {
+        "%-d %b %H:%M"
+    };
+    marks(
+        &mut svg,
+        &first.format(format).to_string(),
+        &last.format(format).to_string(),
+        points.len(),
+    );
     svg.push_str("</svg>");
     let told: Vec<String> = series
         .iter()
@@ -201,10 +219,17 @@ pub fn stacked(
         &mut svg,
         &first.format("%-d %b").to_string(),
         &last.format("%-d %b").to_string(),
-        if slots > days.len() as f64 && *first == *last { 1 } else { days.len() },
+        if slots > days.len() as f64 && *first == *last {
+            1
+        } else {
+            days.len()
+        },
     );
     svg.push_str("</svg>");
-    let all = days.iter().map(|(_, values)| sum(values)).fold(0_u64, u64::saturating_add);
+    let all = days
+        .iter()
+        .map(|(_, values)| sum(values))
+        .fold(0_u64, u64::saturating_add);
     chart.summary = format!(
         "{title}, from {} to {}: {} in all, {} on the fullest day.",
         first.format("%-d %B %Y"),
@@ -290,7 +315,9 @@ mod tests {
 
     #[test]
     fn all_that_is_drawn_is_in_the_table_too_and_no_style_attribute_is_in_the_drawing() {
-        let points: Vec<_> = (0..30).map(|day| (at(day), vec![u64::try_from(day).unwrap() * 40, 7])).collect();
+        let points: Vec<_> = (0..30)
+            .map(|day| (at(day), vec![u64::try_from(day).unwrap() * 40, 7]))
+            .collect();
         let chart = lines("m", "Memberships", Unit::Count, &["All", "Held"], &points);
         let svg = chart.drawing.unwrap().to_string();
         assert_eq!(chart.rows.len(), 30);
@@ -301,9 +328,18 @@ mod tests {
 
     #[test]
     fn bars_stay_within_the_drawing() {
-        let days: Vec<_> = (0..3).map(|day| (at(day).date_naive(), vec![1_000_000, 2_345_678, 0])).collect();
-        let svg = stacked("c", "Changes", &["a", "b", "c"], &days).drawing.unwrap().to_string();
-        for height in svg.split(" y=\"").skip(1).filter_map(|rest| rest.split('"').next()) {
+        let days: Vec<_> = (0..3)
+            .map(|day| (at(day).date_naive(), vec![1_000_000, 2_345_678, 0]))
+            .collect();
+        let svg = stacked("c", "Changes", &["a", "b", "c"], &days)
+            .drawing
+            .unwrap()
+            .to_string();
+        for height in svg
+            .split(" y=\"")
+            .skip(1)
+            .filter_map(|rest| rest.split('"').next())
+        {
             let height: f64 = height.parse().unwrap();
             assert!((0.0..=HEIGHT).contains(&height), "{height}");
         }
@@ -311,7 +347,15 @@ mod tests {
 
     #[test]
     fn the_top_is_round_and_never_too_low() {
-        for (most, top) in [(0, 4), (4, 4), (5, 8), (13, 20), (100, 120), (161, 200), (3_000, 4_000)] {
+        for (most, top) in [
+            (0, 4),
+            (4, 4),
+            (5, 8),
+            (13, 20),
+            (100, 120),
+            (161, 200),
+            (3_000, 4_000),
+        ] {
             assert_eq!(ceiling(most), top, "{most}");
         }
         assert!(ceiling(u64::MAX - 3) >= u64::MAX - 3);

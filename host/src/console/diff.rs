@@ -107,7 +107,11 @@ fn lists(part: &Part, places: &BTreeMap<&str, &str>) -> Vec<Lines> {
         .foreign
         .iter()
         .map(|one| {
-            let kind = if one.kind == "user" { String::new() } else { format!("{}, ", one.kind) };
+            let kind = if one.kind == "user" {
+                String::new()
+            } else {
+                format!("{}, ", one.kind)
+            };
             Line {
                 aside: Some(Name::new(format!("{kind}{}", one.role))),
                 ..of("stay", "·", "Stays:", one.label.clone())
@@ -116,9 +120,33 @@ fn lists(part: &Part, places: &BTreeMap<&str, &str>) -> Vec<Lines> {
         .collect();
     [
         list("Changes", "change", "~", "Changed:", changes, "change", "changes"),
-        list("Added", "add", "+", "Added:", adds, "person added", "people added"),
-        list("Removed", "remove", "−", "Removed:", removals, "person removed", "people removed"),
-        list("Waiting", "wait", "?", "Waits:", waiting, "person waits", "people wait"),
+        list(
+            "Added",
+            "add",
+            "+",
+            "Added:",
+            adds,
+            "person added",
+            "people added",
+        ),
+        list(
+            "Removed",
+            "remove",
+            "−",
+            "Removed:",
+            removals,
+            "person removed",
+            "people removed",
+        ),
+        list(
+            "Waiting",
+            "wait",
+            "?",
+            "Waits:",
+            waiting,
+            "person waits",
+            "people wait",
+        ),
         list(
             "Members who are not JumpCloud's, and stay",
             "stay",
@@ -177,7 +205,8 @@ fn line(part: &Part, operation: &Operation, places: &BTreeMap<&str, &str>) -> Li
         Operation::RemoveMember {
             address, group, why, ..
         } => {
-            let from = elsewhere(part, group, places).map_or_else(String::new, |place| format!("from {place}, "));
+            let from =
+                elsewhere(part, group, places).map_or_else(String::new, |place| format!("from {place}, "));
             Line {
                 aside: Some(Name::new(format!("{from}{}", removal(*why)))),
                 ..of("remove", "−", "Removed:", address.clone())
@@ -231,7 +260,11 @@ fn attributes(part: &Part, operation: &Operation) -> Vec<String> {
                 lines.push(told("address", before.map(|before| before.address.as_str()), new));
             }
             if let Some(new) = description {
-                lines.push(told("description", before.map(|before| before.description.as_str()), new));
+                lines.push(told(
+                    "description",
+                    before.map(|before| before.description.as_str()),
+                    new,
+                ));
             }
         }
         Operation::AddMember { .. } | Operation::RemoveMember { .. } => {}
@@ -254,7 +287,11 @@ fn held(part: &Part, places: &BTreeMap<&str, &str>) -> Vec<HeldLines> {
         .into_iter()
         .map(|(first, all)| HeldLines {
             reason: Name::new(first.reason.message.clone()).plain(),
-            lines: all.iter().take(HELD).map(|held| line(part, &held.operation, places)).collect(),
+            lines: all
+                .iter()
+                .take(HELD)
+                .map(|held| line(part, &held.operation, places))
+                .collect(),
             more: all.len().saturating_sub(HELD),
         })
         .collect()
@@ -339,7 +376,10 @@ mod tests {
     #[test]
     fn r43_what_is_held_is_shown_once_for_its_reason_and_can_be_released() {
         let shown = part(&sample(), None);
-        assert!(shown.releasable && shown.reasons.is_empty(), "the reason stands at what is held");
+        assert!(
+            shown.releasable && shown.reasons.is_empty(),
+            "the reason stands at what is held"
+        );
         assert_eq!(shown.held.len(), 1);
         assert_eq!((shown.held[0].lines.len(), shown.held[0].more), (HELD, 20 - HELD));
     }
@@ -355,7 +395,10 @@ mod tests {
     fn r15_where_people_are_moved_from_another_group_it_is_named() {
         let shown = part(&sample(), None);
         let aside = shown.lists[1].lines[0].aside.as_ref().map(Name::plain);
-        assert_eq!(aside.as_deref(), Some("from old@example.com, moved to the new address"));
+        assert_eq!(
+            aside.as_deref(),
+            Some("from old@example.com, moved to the new address")
+        );
     }
 
     #[test]

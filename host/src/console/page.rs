@@ -94,7 +94,10 @@ impl HtmlSafe for Csrf {}
 impl fmt::Display for Csrf {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Letters, digits, `-` and `_` alone: made by us, and checked here all the same.
-        let safe = self.0.chars().filter(|one| one.is_ascii_alphanumeric() || "-_.".contains(*one));
+        let safe = self
+            .0
+            .chars()
+            .filter(|one| one.is_ascii_alphanumeric() || "-_.".contains(*one));
         write!(
             formatter,
             "<input type=\"hidden\" name=\"csrf\" value=\"{}\">",
@@ -143,7 +146,11 @@ pub struct Step {
 impl Step {
     /// What stands in its circle.
     pub fn mark(&self) -> String {
-        if self.done { "✓".to_owned() } else { self.number.to_string() }
+        if self.done {
+            "✓".to_owned()
+        } else {
+            self.number.to_string()
+        }
     }
 
     /// The circle's class.
@@ -195,14 +202,19 @@ pub fn page(status: StatusCode, template: &impl Template) -> Response {
     match template.render() {
         Ok(html) => {
             let mut response = (status, html).into_response();
-            response
-                .headers_mut()
-                .insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+            response.headers_mut().insert(
+                header::CONTENT_TYPE,
+                HeaderValue::from_static("text/html; charset=utf-8"),
+            );
             response
         }
         Err(error) => {
             tracing::error!(%error, "a page could not be written");
-            (StatusCode::INTERNAL_SERVER_ERROR, "this page could not be written; the log says why").into_response()
+            (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "this page could not be written; the log says why",
+            )
+                .into_response()
         }
     }
 }

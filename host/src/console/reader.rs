@@ -52,7 +52,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Reader {
 
 /// The theme that a browser remembers.
 pub fn theme(cookies: &CookieJar) -> Theme {
-    cookies.get(THEME).map_or(Theme::System, |cookie| Theme::of(cookie.value()))
+    cookies
+        .get(THEME)
+        .map_or(Theme::System, |cookie| Theme::of(cookie.value()))
 }
 
 /// The page of this host that a request came from: its path, never another host's.
@@ -69,22 +71,37 @@ fn came_from(parts: &Parts) -> Option<String> {
 /// What a page says after a form did what it was for: by a code of ours, never by words of the address.
 fn done(code: &str) -> Option<Notice> {
     let (title, line) = match code {
-        "tenant" => ("JumpCloud is connected", "Now connect the directory that its groups go to."),
+        "tenant" => (
+            "JumpCloud is connected",
+            "Now connect the directory that its groups go to.",
+        ),
         "jumpcloud" => ("The JumpCloud connection was kept", "The next run uses it."),
-        "reached" => ("JumpCloud answers", "The key is good, and what must be read can be read."),
+        "reached" => (
+            "JumpCloud answers",
+            "The key is good, and what must be read can be read.",
+        ),
         "directory" => (
             "The directory is connected",
             "Group management is off, and nothing is written. Choose groups, then switch it on.",
         ),
-        "forgotten" => ("The directory was forgotten", "Nothing was deleted at the vendor."),
-        "enabled" => ("Group management is on", "Make a plan next; nothing is written before you approve it."),
+        "forgotten" => (
+            "The directory was forgotten",
+            "Nothing was deleted at the vendor.",
+        ),
+        "enabled" => (
+            "Group management is on",
+            "Make a plan next; nothing is written before you approve it.",
+        ),
         "disabled" => (
             "Group management is off",
             "JumpCloud's changes no longer go to this directory. Nothing was deleted or emptied.",
         ),
         "paused" => ("Runs are paused", "None begins by itself until you resume."),
         "resumed" => ("Runs begin by themselves again", ""),
-        "released" => ("Released from quarantine", "The next run begins on the schedule, or when you ask for it."),
+        "released" => (
+            "Released from quarantine",
+            "The next run begins on the schedule, or when you ask for it.",
+        ),
         "schedule" => ("The schedule was kept", ""),
         "policy" => ("The policy was kept", "The next plan follows it."),
         "group" => ("The group's settings were kept", "The next plan follows them."),
@@ -100,7 +117,11 @@ fn done(code: &str) -> Option<Notice> {
     Some(Notice {
         tone: Tone::Good,
         title: title.to_owned(),
-        lines: if line.is_empty() { Vec::new() } else { vec![line.to_owned()] },
+        lines: if line.is_empty() {
+            Vec::new()
+        } else {
+            vec![line.to_owned()]
+        },
     })
 }
 
@@ -174,9 +195,7 @@ pub fn role(role: Role) -> &'static str {
 /// That something stands in the configuration file; none where it stands in the store.
 pub fn declared(declared: Declared, what: &str) -> Option<String> {
     match declared {
-        Declared::InFile => Some(format!(
-            "{what} is declared in groupcast.toml; change it there."
-        )),
+        Declared::InFile => Some(format!("{what} is declared in groupcast.toml; change it there.")),
         Declared::InStore { .. } => None,
     }
 }
@@ -226,7 +245,11 @@ impl Reader {
             Scope::All => self.who.role(None),
             Scope::Some(names) => names.iter().filter_map(|name| self.who.role(Some(name))).max(),
         };
-        let where_to = if self.who.role(None).is_some() { " of this host" } else { "" };
+        let where_to = if self.who.role(None).is_some() {
+            " of this host"
+        } else {
+            ""
+        };
         Shell {
             title: title.into(),
             theme: self.theme,
@@ -308,7 +331,9 @@ impl Reader {
         below: bool,
     ) -> Result<(Shell, DirectoryView)> {
         let view = service.directory(&self.who, id).await?;
-        let (mut shell, _) = self.of_tenant(service, &id.tenant, title, TenantPage::Other).await?;
+        let (mut shell, _) = self
+            .of_tenant(service, &id.tenant, title, TenantPage::Other)
+            .await?;
         let home = directory_href(id);
         if let Some(tenant) = &mut shell.tenant {
             for link in &mut tenant.directories {

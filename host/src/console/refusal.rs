@@ -12,13 +12,29 @@ pub fn refusal(error: &ServiceError) -> (StatusCode, Notice) {
         ServiceError::NotFound { .. } => (StatusCode::NOT_FOUND, Tone::Bad, "There is no such thing here"),
         ServiceError::Forbidden { .. } => (StatusCode::FORBIDDEN, Tone::Bad, "Your role does not allow this"),
         ServiceError::Conflict { .. } => (StatusCode::CONFLICT, Tone::Care, "This changed meanwhile"),
-        ServiceError::Invalid { .. } => (StatusCode::UNPROCESSABLE_ENTITY, Tone::Bad, "Something is not right yet"),
-        ServiceError::Declared { .. } => (StatusCode::CONFLICT, Tone::Care, "This is set in the configuration file"),
+        ServiceError::Invalid { .. } => (
+            StatusCode::UNPROCESSABLE_ENTITY,
+            Tone::Bad,
+            "Something is not right yet",
+        ),
+        ServiceError::Declared { .. } => (
+            StatusCode::CONFLICT,
+            Tone::Care,
+            "This is set in the configuration file",
+        ),
         ServiceError::AlreadyRunning { .. } => (StatusCode::CONFLICT, Tone::Care, "A run is under way"),
         ServiceError::Refused(_) => (StatusCode::CONFLICT, Tone::Care, "This was not done"),
         ServiceError::Busy(_) => (StatusCode::SERVICE_UNAVAILABLE, Tone::Care, "Not now"),
-        ServiceError::Failed(_) => (StatusCode::BAD_GATEWAY, Tone::Bad, "The vendor or the network failed"),
-        _ => (StatusCode::INTERNAL_SERVER_ERROR, Tone::Bad, "Something went wrong on our side"),
+        ServiceError::Failed(_) => (
+            StatusCode::BAD_GATEWAY,
+            Tone::Bad,
+            "The vendor or the network failed",
+        ),
+        _ => (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            Tone::Bad,
+            "Something went wrong on our side",
+        ),
     };
     let lines = match error {
         ServiceError::Invalid { problems } => problems
@@ -29,11 +45,16 @@ pub fn refusal(error: &ServiceError) -> (StatusCode, Notice) {
                 } else {
                     format!("{}: ", one.place)
                 };
-                let help = one.help.as_ref().map_or(String::new(), |help| format!(" ({help})"));
+                let help = one
+                    .help
+                    .as_ref()
+                    .map_or(String::new(), |help| format!(" ({help})"));
                 format!("{place}{}{help}", one.message)
             })
             .collect(),
-        ServiceError::Internal(_) => vec!["Try again; if it happens again, the log of the host says why.".to_owned()],
+        ServiceError::Internal(_) => {
+            vec!["Try again; if it happens again, the log of the host says why.".to_owned()]
+        }
         other => vec![sentence(&other.to_string())],
     };
     let notice = Notice {

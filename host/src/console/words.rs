@@ -107,7 +107,12 @@ impl HtmlSafe for Badge {}
 
 impl fmt::Display for Badge {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "<span class=\"badge {}\">{}</span>", self.tone, escaped(&self.text))
+        write!(
+            formatter,
+            "<span class=\"badge {}\">{}</span>",
+            self.tone,
+            escaped(&self.text)
+        )
     }
 }
 
@@ -167,8 +172,16 @@ pub fn span(milliseconds: u64) -> String {
     match milliseconds {
         0..1_000 => format!("{milliseconds} ms"),
         1_000..60_000 => format!("{}.{} s", milliseconds / 1_000, milliseconds % 1_000 / 100),
-        60_000..3_600_000 => format!("{} min {} s", milliseconds / 60_000, milliseconds % 60_000 / 1_000),
-        _ => format!("{} h {} min", milliseconds / 3_600_000, milliseconds % 3_600_000 / 60_000),
+        60_000..3_600_000 => format!(
+            "{} min {} s",
+            milliseconds / 60_000,
+            milliseconds % 60_000 / 1_000
+        ),
+        _ => format!(
+            "{} h {} min",
+            milliseconds / 3_600_000,
+            milliseconds % 3_600_000 / 60_000
+        ),
     }
 }
 
@@ -190,7 +203,9 @@ pub fn segment(text: &str) -> String {
 }
 
 fn escaped(text: &str) -> String {
-    escape(text, Html).map(|safe| safe.to_string()).unwrap_or_default()
+    escape(text, Html)
+        .map(|safe| safe.to_string())
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -203,7 +218,10 @@ mod tests {
         let name = Name::new("<b onclick=\"x\">Sales & 'Co'</b>\u{202e}");
         let html = name.to_string();
         assert!(html.starts_with("<bdi>") && html.ends_with("</bdi>"));
-        assert!(!html[5..html.len() - 6].contains(['<', '>', '"', '\u{202e}']), "{html}");
+        assert!(
+            !html[5..html.len() - 6].contains(['<', '>', '"', '\u{202e}']),
+            "{html}"
+        );
         assert_eq!(Name::new("مبيعات").to_string(), "<bdi>مبيعات</bdi>");
         assert!(!Badge::new(Tone::Bad, "<i>").to_string().contains("<i>"));
     }
@@ -219,9 +237,16 @@ mod tests {
             (-600, "in 10 minutes"),
             (-7_300, "in 2 hours"),
         ] {
-            assert_eq!(When::seen_from(now - Duration::seconds(seconds), now).words(), words);
+            assert_eq!(
+                When::seen_from(now - Duration::seconds(seconds), now).words(),
+                words
+            );
         }
-        assert!(When::seen_from(now - Duration::days(90), now).words().ends_with("2026"));
+        assert!(
+            When::seen_from(now - Duration::days(90), now)
+                .words()
+                .ends_with("2026")
+        );
     }
 
     #[test]

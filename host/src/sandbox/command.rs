@@ -3,7 +3,8 @@
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    ConsoleOptions, Open, OpenService, SandboxError, SandboxOptions, SimulatorsOptions, console, sandbox, simulators,
+    ConsoleOptions, Open, OpenService, SandboxError, SandboxOptions, SimulatorsOptions, console, sandbox,
+    simulators,
 };
 use crate::cli::arguments::{OrganisationSize, SandboxArguments, SimulatorsArguments};
 use crate::cli::exit::Exit;

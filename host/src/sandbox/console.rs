@@ -63,7 +63,14 @@ pub async fn console(
     let told = if options.json {
         document(&serving, &token, &organisation, &addresses, &folder)
     } else {
-        words(&serving, &token, &organisation, &addresses, &folder, options.empty)
+        words(
+            &serving,
+            &token,
+            &organisation,
+            &addresses,
+            &folder,
+            options.empty,
+        )
     };
     out.write_all(told.as_bytes())?;
     out.flush()?;
@@ -82,7 +89,9 @@ pub async fn beside(
     out: &mut (dyn Write + Send),
     stop: &CancellationToken,
 ) -> Result<(), SandboxError> {
-    let serving = open(configuration, stop.clone()).await.map_err(SandboxError::Open)?;
+    let serving = open(configuration, stop.clone())
+        .await
+        .map_err(SandboxError::Open)?;
     let token = sign_in_token(&serving.service).await?;
     writeln!(
         out,
@@ -162,7 +171,10 @@ async fn fill(
     });
     for (name, value) in [
         ("jumpcloud", organisation.jumpcloud.api_key.clone()),
-        ("google-credential", Folder::google_key(organisation, addresses).to_string()),
+        (
+            "google-credential",
+            Folder::google_key(organisation, addresses).to_string(),
+        ),
         ("entra-credential", entra_secret(organisation)),
     ] {
         service

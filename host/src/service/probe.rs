@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::declared::configuration;
 use super::{Principal, Result, Service, ServiceError};
-use crate::run::{SourceDirectory, attempts};
+use crate::run::{SourceDirectory, attempts_with};
 use crate::store::ConnectionId;
 use crate::store::service::{DirectoryRecord, DirectoryVendor, Role};
 
@@ -23,8 +23,14 @@ impl Service {
     pub async fn try_jumpcloud(&self, who: &Principal, tenant: &str) -> Result<Vec<SourceDirectory>> {
         self.require(who, Some(tenant), Role::Admin)?;
         let record = self.stored_tenant(tenant).await?;
-        let source = record.jumpcloud.get("service_account").unwrap_or(&record.jumpcloud);
-        let secret = source.get("client_secret").or_else(|| source.get("api_key")).cloned();
+        let source = record
+            .jumpcloud
+            .get("service_account")
+            .unwrap_or(&record.jumpcloud);
+        let secret = source
+            .get("client_secret")
+            .or_else(|| source.get("api_key"))
+            .cloned();
         // Credentials belong to a source and a directory. This one stands in for a directory that is not connected yet,
         // and is never asked.
         let stand_in = DirectoryRecord {
@@ -39,7 +45,7 @@ impl Service {
             updated_at: self.now(),
         };
         let config = configuration(&self.config, &record, &[stand_in])?;
-        let setups = attempts(&config)
+        let setups = attempts_with(&config, &self.secrets)
             .await
             .map_err(|error| ServiceError::Internal(error.to_string()))?;
         let (_, setup) = setups

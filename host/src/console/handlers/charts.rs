@@ -25,12 +25,17 @@ pub async fn of_directory(
     Path((tenant, directory)): Path<(String, String)>,
 ) -> Answer {
     let id = ConnectionId::new(tenant, directory);
-    let (shell, _) = reader.of_directory(&service, &id, "Charts", Tab::Charts, false).await?;
+    let (shell, _) = reader
+        .of_directory(&service, &id, "Charts", Tab::Charts, false)
+        .await?;
     let since = Utc::now() - Duration::days(DAYS);
     let samples = service.samples(&reader.who, &id, since).await?;
     let changes = service.changes_per_day(&reader.who, &id, since).await?;
     let of = |value: &dyn Fn(&crate::store::service::NewSample) -> Vec<u64>| {
-        samples.iter().map(|one| (one.at, value(&one.sample))).collect::<Vec<_>>()
+        samples
+            .iter()
+            .map(|one| (one.at, value(&one.sample)))
+            .collect::<Vec<_>>()
     };
     let memberships = of(&|sample| vec![sample.memberships]);
     let waiting = of(&|sample| vec![sample.held, sample.awaiting]);
@@ -52,22 +57,58 @@ pub async fn of_directory(
         }
     }
     let days: Vec<_> = days.into_iter().collect();
-    let target = if samples.iter().any(|one| requests_of(&one.sample.requests, "entra") > 0) {
+    let target = if samples
+        .iter()
+        .any(|one| requests_of(&one.sample.requests, "entra") > 0)
+    {
         "Entra ID"
     } else {
         vendor_name("google").trim_end_matches(" Workspace")
     };
-    let target: &'static str = if target == "Entra ID" { "Entra ID" } else { "Google" };
+    let target: &'static str = if target == "Entra ID" {
+        "Entra ID"
+    } else {
+        "Google"
+    };
     Ok(page(
         StatusCode::OK,
         &Charts {
             shell,
             charts: vec![
-                lines("memberships", "Memberships", Unit::Count, &["Memberships"], &memberships),
-                stacked("changes", "Changes per day", &["Added", "Removed", "Groups"], &days),
-                lines("converge", "Time to converge", Unit::Milliseconds, &["Time"], &took),
-                lines("requests", "Quota use: requests of a run", Unit::Count, &["JumpCloud", target], &requests),
-                lines("waiting", "Held, and people waiting", Unit::Count, &["Held", "Waiting"], &waiting),
+                lines(
+                    "memberships",
+                    "Memberships",
+                    Unit::Count,
+                    &["Memberships"],
+                    &memberships,
+                ),
+                stacked(
+                    "changes",
+                    "Changes per day",
+                    &["Added", "Removed", "Groups"],
+                    &days,
+                ),
+                lines(
+                    "converge",
+                    "Time to converge",
+                    Unit::Milliseconds,
+                    &["Time"],
+                    &took,
+                ),
+                lines(
+                    "requests",
+                    "Quota use: requests of a run",
+                    Unit::Count,
+                    &["JumpCloud", target],
+                    &requests,
+                ),
+                lines(
+                    "waiting",
+                    "Held, and people waiting",
+                    Unit::Count,
+                    &["Held", "Waiting"],
+                    &waiting,
+                ),
             ],
         },
     ))

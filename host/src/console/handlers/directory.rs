@@ -29,7 +29,9 @@ fn id(at: (String, String)) -> ConnectionId {
 pub async fn details(State(service): Host, reader: Reader, Path(at): At) -> Answer {
     let id = id(at);
     let title = Name::new(id.name.clone()).plain();
-    let (shell, view) = reader.of_directory(&service, &id, title, Tab::Details, false).await?;
+    let (shell, view) = reader
+        .of_directory(&service, &id, title, Tab::Details, false)
+        .await?;
     let stored = matches!(view.declared, Declared::InStore { .. });
     let settings = view.settings.clone().unwrap_or_default();
     let jobs = service.jobs(&reader.who, &id, 5).await?;
@@ -49,7 +51,9 @@ pub async fn details(State(service): Host, reader: Reader, Path(at): At) -> Answ
     let google = view.vendor == DirectoryVendor::Google;
     let schedule = view.schedule.as_ref();
     let of_schedule = |key: &str| {
-        let value = schedule.and_then(|schedule| schedule.get(key)).and_then(Value::as_str);
+        let value = schedule
+            .and_then(|schedule| schedule.get(key))
+            .and_then(Value::as_str);
         value.unwrap_or_default().to_owned()
     };
     let facts = policy_facts(&settings, google);
@@ -94,12 +98,28 @@ pub async fn details(State(service): Host, reader: Reader, Path(at): At) -> Answ
                 timezone: of_schedule("timezone"),
             },
             policies: POLICIES,
-            policy: word(told.get("policy").unwrap_or(&Value::Null), "managed", &["managed", "authoritative", "additive"]),
-            suspended: word(told.get("suspended").unwrap_or(&Value::Null), "keep", &["keep", "remove"]),
+            policy: word(
+                told.get("policy").unwrap_or(&Value::Null),
+                "managed",
+                &["managed", "authoritative", "additive"],
+            ),
+            suspended: word(
+                told.get("suspended").unwrap_or(&Value::Null),
+                "keep",
+                &["keep", "remove"],
+            ),
             on_change: if google {
-                word(told.get("on_email_change").unwrap_or(&Value::Null), "move", &["move", "rename"])
+                word(
+                    told.get("on_email_change").unwrap_or(&Value::Null),
+                    "move",
+                    &["move", "rename"],
+                )
             } else {
-                word(told.get("on_ambiguous").unwrap_or(&Value::Null), "create", &["create", "hold"])
+                word(
+                    told.get("on_ambiguous").unwrap_or(&Value::Null),
+                    "create",
+                    &["create", "hold"],
+                )
             },
             policy_facts: facts,
             limits: limits(&settings),
@@ -111,7 +131,12 @@ pub async fn details(State(service): Host, reader: Reader, Path(at): At) -> Answ
 
 fn policy_facts(settings: &Settings, google: bool) -> Vec<(&'static str, String)> {
     let told = serde_json::to_value(settings).unwrap_or_default();
-    let word = |key: &str| told.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let word = |key: &str| {
+        told.get(key)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
     let mut facts = vec![
         ("Members who are not JumpCloud's", word("policy")),
         ("People suspended in JumpCloud", word("suspended")),
@@ -127,8 +152,17 @@ fn policy_facts(settings: &Settings, google: bool) -> Vec<(&'static str, String)
 fn limits(settings: &Settings) -> Vec<(&'static str, String, String, String)> {
     let row = |name, limit: &Limit| {
         let told = serde_json::to_value(limit).unwrap_or_default();
-        let number = |key: &str| told.get(key).and_then(Value::as_u64).map_or_else(|| "–".to_owned(), grouped);
-        (name, number("count"), format!("{}%", number("percent")), number("minimum_size"))
+        let number = |key: &str| {
+            told.get(key)
+                .and_then(Value::as_u64)
+                .map_or_else(|| "–".to_owned(), grouped)
+        };
+        (
+            name,
+            number("count"),
+            format!("{}%", number("percent")),
+            number("minimum_size"),
+        )
     };
     let limits = &settings.limits;
     vec![
@@ -145,7 +179,10 @@ fn identity(view: &DirectoryView) -> Vec<(&'static str, Name)> {
     let mut facts = vec![("JumpCloud's ID", Name::new(view.directory.clone()))];
     let of = |key: &str| {
         let section = view.section.as_ref()?;
-        section.get(key).and_then(Value::as_str).map(|value| Name::new(value.to_owned()))
+        section
+            .get(key)
+            .and_then(Value::as_str)
+            .map(|value| Name::new(value.to_owned()))
     };
     for (key, label) in [
         ("customer_id", "Customer ID"),
@@ -162,9 +199,15 @@ fn identity(view: &DirectoryView) -> Vec<(&'static str, Name)> {
 pub async fn look(State(service): Host, reader: Reader, Path(at): At) -> Answer {
     let id = id(at);
     let title = "Switch on group management";
-    let (shell, view) = reader.of_directory(&service, &id, title, Tab::Details, true).await?;
+    let (shell, view) = reader
+        .of_directory(&service, &id, title, Tab::Details, true)
+        .await?;
     let found = service.preflight(&reader.who, &id).await?;
-    let problems = found.findings.iter().filter(|one| one.severity == Severity::Problem).count();
+    let problems = found
+        .findings
+        .iter()
+        .filter(|one| one.severity == Severity::Problem)
+        .count();
     let summary = match (problems, found.to_acknowledge.len()) {
         (0, 0) => "Nothing is in the way".to_owned(),
         (0, risks) => format!("{} to accept", count(risks as u64, "thing", "things")),
@@ -252,7 +295,9 @@ pub async fn schedule(State(service): Host, reader: Reader, Path(at): At, Form(f
             json!({ "schedule": { "cron": cron, "timezone": zone } })
         }
     };
-    service.change_directory(&reader.who, &id, version(&form), &patch).await?;
+    service
+        .change_directory(&reader.who, &id, version(&form), &patch)
+        .await?;
     Ok(done(&id, "schedule"))
 }
 

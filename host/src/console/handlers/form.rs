@@ -15,7 +15,9 @@ pub type Fields = Form<HashMap<String, String>>;
 
 /// A form's field without blanks at its ends; empty where there is none.
 pub fn text(form: &HashMap<String, String>, name: &str) -> String {
-    form.get(name).map(|value| value.trim().to_owned()).unwrap_or_default()
+    form.get(name)
+        .map(|value| value.trim().to_owned())
+        .unwrap_or_default()
 }
 
 /// The same; none where it is empty.
@@ -41,7 +43,14 @@ pub fn query(fields: &[(&str, &str)]) -> String {
 }
 
 /// Where a page of a list stands: `fields` are those that each page of it has.
-pub fn pages(href: &str, fields: &[(&str, &str)], after: Option<&str>, next: Option<&str>, shown: usize, what: (&str, &str)) -> Pages {
+pub fn pages(
+    href: &str,
+    fields: &[(&str, &str)],
+    after: Option<&str>,
+    next: Option<&str>,
+    shown: usize,
+    what: (&str, &str),
+) -> Pages {
     let link = |after: &str| {
         let mut all = fields.to_vec();
         all.push(("after", after));

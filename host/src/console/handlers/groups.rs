@@ -27,10 +27,16 @@ pub async fn list(
     axum::extract::Query(query): Query,
 ) -> Answer {
     let id = ConnectionId::new(tenant, directory);
-    let (shell, view) = reader.of_directory(&service, &id, "User Groups", Tab::Groups, false).await?;
+    let (shell, view) = reader
+        .of_directory(&service, &id, "User Groups", Tab::Groups, false)
+        .await?;
     let (search, after) = (text(&query, "search"), query.get("after").cloned());
     let asked = text(&query, "only");
-    let only = FILTERS.iter().map(|(value, _)| *value).find(|value| *value == asked).unwrap_or("all");
+    let only = FILTERS
+        .iter()
+        .map(|(value, _)| *value)
+        .find(|value| *value == asked)
+        .unwrap_or("all");
     let asking = GroupQuery {
         search: Some(search.clone()).filter(|search| !search.is_empty()),
         only: match only {
@@ -47,10 +53,17 @@ pub async fn list(
     let google = view.vendor == DirectoryVendor::Google;
     let may = may_change(&reader, &id, view.declared);
     let href = format!("{}/groups", directory_href(&id));
-    let rows: Vec<GroupRow> = found.items.iter().map(|group| row(group, &href, google, may)).collect();
+    let rows: Vec<GroupRow> = found
+        .items
+        .iter()
+        .map(|group| row(group, &href, google, may))
+        .collect();
     let at = pages(
         &href,
-        &[("search", &search), ("only", if only == "all" { "" } else { only })],
+        &[
+            ("search", &search),
+            ("only", if only == "all" { "" } else { only }),
+        ],
         after.as_deref(),
         found.next.as_deref(),
         rows.len(),
@@ -112,7 +125,11 @@ fn row(group: &GroupView, href: &str, google: bool, may: bool) -> GroupRow {
         members: group.users.map(grouped),
         address: address.map(Name::new),
         is_override: group.address.is_some(),
-        selected: if google { group.bound.is_some() } else { group.selected },
+        selected: if google {
+            group.bound.is_some()
+        } else {
+            group.selected
+        },
         state: match group.state {
             Some(state) => diff::state(state),
             None if group.is_gone => Badge::new(Tone::Care, "gone from JumpCloud"),
@@ -136,15 +153,25 @@ pub async fn one(
     let id = ConnectionId::new(tenant, directory);
     let found = service.group(&reader.who, &id, &group).await?;
     let title = Name::new(found.name.clone()).plain();
-    let (shell, view) = reader.of_directory(&service, &id, title, Tab::Groups, true).await?;
+    let (shell, view) = reader
+        .of_directory(&service, &id, title, Tab::Groups, true)
+        .await?;
     let google = view.vendor == DirectoryVendor::Google;
     let may = may_change(&reader, &id, view.declared) && !found.is_gone;
     let home = directory_href(&id);
     let mut facts = vec![("JumpCloud's ID", Name::new(found.id.clone()))];
     facts.extend(found.key.clone().map(|key| ("Looked up by", Name::new(key))));
-    facts.extend(found.target.clone().map(|target| ("Target's ID", Name::new(target))));
+    facts.extend(
+        found
+            .target
+            .clone()
+            .map(|target| ("Target's ID", Name::new(target))),
+    );
     let policy = found.policy.and_then(|policy| serde_json::to_value(policy).ok());
-    let policy = policy.as_ref().and_then(serde_json::Value::as_str).unwrap_or_default();
+    let policy = policy
+        .as_ref()
+        .and_then(serde_json::Value::as_str)
+        .unwrap_or_default();
     Ok(page(
         StatusCode::OK,
         &Group {
@@ -157,7 +184,11 @@ pub async fn one(
             may_change: may,
             bind: (!google).then(|| bind_action(&found)),
             policies: POLICIES,
-            policy: POLICIES.iter().map(|(value, _)| *value).find(|value| *value == policy).unwrap_or(""),
+            policy: POLICIES
+                .iter()
+                .map(|(value, _)| *value)
+                .find(|value| *value == policy)
+                .unwrap_or(""),
             shell,
         },
     ))
@@ -201,7 +232,10 @@ pub async fn change(
             .map(|(name, value)| (name.into_owned(), value.into_owned()))
             .collect();
         kept.push(("done".to_owned(), "group".to_owned()));
-        let kept: Vec<(&str, &str)> = kept.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let kept: Vec<(&str, &str)> = kept
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
         return Ok(see_other(&format!("{path}?{}", fields_of(&kept))));
     }
     Ok(see_other(&format!("{list}/{}?done=group", segment(&group))))

@@ -20,7 +20,8 @@ const ENTRIES: u32 = 50;
 const RUNS: u32 = 200;
 
 fn entry(one: AuditEntry) -> AuditRow {
-    let told = |value: Option<Value>| value.map_or_else(String::new, |value| Name::new(value.to_string()).plain());
+    let told =
+        |value: Option<Value>| value.map_or_else(String::new, |value| Name::new(value.to_string()).plain());
     let who = match &one.entry.actor.address {
         Some(address) => format!("{} ({address})", one.entry.actor.name),
         None => one.entry.actor.name.clone(),
@@ -37,15 +38,21 @@ fn entry(one: AuditEntry) -> AuditRow {
 }
 
 /// A page of entries, and where it stands.
-fn entries(
-    mut found: Vec<AuditEntry>,
-    href: &str,
-    before: Option<&str>,
-) -> (Vec<AuditRow>, Pages) {
+fn entries(mut found: Vec<AuditEntry>, href: &str, before: Option<&str>) -> (Vec<AuditRow>, Pages) {
     let more = found.len() > ENTRIES as usize;
     found.truncate(ENTRIES as usize);
-    let next = found.last().filter(|_| more).map(|last| last.sequence.to_string());
-    let at = pages(href, &[], before, next.as_deref(), found.len(), ("entry", "entries"));
+    let next = found
+        .last()
+        .filter(|_| more)
+        .map(|last| last.sequence.to_string());
+    let at = pages(
+        href,
+        &[],
+        before,
+        next.as_deref(),
+        found.len(),
+        ("entry", "entries"),
+    );
     (found.into_iter().map(entry).collect(), at)
 }
 
@@ -67,12 +74,18 @@ pub async fn of_directory(
     axum::extract::Query(query): Query,
 ) -> Answer {
     let id = ConnectionId::new(tenant, directory);
-    let (shell, _) = reader.of_directory(&service, &id, "History", Tab::History, false).await?;
+    let (shell, _) = reader
+        .of_directory(&service, &id, "History", Tab::History, false)
+        .await?;
     let runs = latest(&service, &reader, &id.tenant, Some(&id.name), RUNS).await?;
     let applies = runs
         .iter()
         .filter(|run| run.kind == RunKind::Apply && run.ended_at.is_some())
-        .filter(|run| run.end.as_ref().is_some_and(|end| end.result != RunResult::Refused))
+        .filter(|run| {
+            run.end
+                .as_ref()
+                .is_some_and(|end| end.result != RunResult::Refused)
+        })
         .take(25)
         .map(row)
         .collect();
@@ -114,8 +127,14 @@ pub async fn audit(
     let before = query.get("after").map(String::as_str);
     let (shell, tenant, href) = match &tenant {
         Some(Path(tenant)) => {
-            let (shell, _) = reader.of_tenant(&service, tenant, "Audit log", TenantPage::Audit).await?;
-            (shell, Some(tenant.as_str()), format!("{}/audit", tenant_href(tenant)))
+            let (shell, _) = reader
+                .of_tenant(&service, tenant, "Audit log", TenantPage::Audit)
+                .await?;
+            (
+                shell,
+                Some(tenant.as_str()),
+                format!("{}/audit", tenant_href(tenant)),
+            )
         }
         None => (reader.shell("Audit log", "/audit"), None, "/audit".to_owned()),
     };

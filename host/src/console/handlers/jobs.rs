@@ -7,8 +7,8 @@ use std::time::Duration;
 use askama::Template;
 use axum::extract::{Form, Path, State};
 use axum::http::StatusCode;
-use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::IntoResponse;
+use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_util::stream::{Stream, unfold};
 
 use super::form::{Fields, text};
@@ -103,7 +103,12 @@ pub async fn cancel(
     Ok(see_other(&format!("{}?done=cancelled", href(&id, &job))))
 }
 
-async fn of(service: &Service, reader: &Reader, id: &ConnectionId, job: &str) -> Result<JobRecord, ServiceError> {
+async fn of(
+    service: &Service,
+    reader: &Reader,
+    id: &ConnectionId,
+    job: &str,
+) -> Result<JobRecord, ServiceError> {
     let record = service.job(&reader.who, job).await?;
     if record.connection != *id {
         return Err(ServiceError::not_found("job", job));
@@ -122,13 +127,17 @@ pub async fn one(
     let mut told = Told::of(&record);
     if record.state == JobState::Ended {
         // What this process saw of it is told once more.
-        let mut watching = service.watch_events(&reader.who, Some(&id), Some(&job), Some(0)).await?;
+        let mut watching = service
+            .watch_events(&reader.who, Some(&id), Some(&job), Some(0))
+            .await?;
         while let Ok(Some(event)) = tokio::time::timeout(Duration::from_millis(20), watching.next()).await {
             told.take(event);
         }
     }
     let title = title(&record.work);
-    let (mut shell, _) = reader.of_directory(&service, &id, title, tab(&record.work), true).await?;
+    let (mut shell, _) = reader
+        .of_directory(&service, &id, title, tab(&record.work), true)
+        .await?;
     let progress = told.progress(&record);
     shell.again_after = progress.running.then_some(3);
     let href = href(&id, &job);
@@ -158,7 +167,9 @@ pub async fn events(
 ) -> Answer {
     let id = ConnectionId::new(tenant, directory);
     let record = of(&service, &reader, &id, &job).await?;
-    let watching = service.watch_events(&reader.who, Some(&id), Some(&job), Some(0)).await?;
+    let watching = service
+        .watch_events(&reader.who, Some(&id), Some(&job), Some(0))
+        .await?;
     let live = Live {
         service,
         reader,
@@ -167,7 +178,9 @@ pub async fn events(
         record,
         over: Over::No,
     };
-    Ok(Sse::new(stream(live)).keep_alive(KeepAlive::default()).into_response())
+    Ok(Sse::new(stream(live))
+        .keep_alive(KeepAlive::default())
+        .into_response())
 }
 
 struct Live {
@@ -316,10 +329,11 @@ impl Told {
             (JobState::Ended, Some(end)) => ended(end.result),
             (JobState::Ended, None) => Badge::new(Tone::Care, "Ended"),
         };
-        let share = self
-            .phases
-            .last()
-            .and_then(|(_, done, total, _)| total.filter(|total| *total > 0).map(|total| ((*done).min(total), total)));
+        let share = self.phases.last().and_then(|(_, done, total, _)| {
+            total
+                .filter(|total| *total > 0)
+                .map(|total| ((*done).min(total), total))
+        });
         Progress {
             state,
             told: self.requests.map_or_else(String::new, |requests| {
@@ -354,7 +368,10 @@ fn next(job: &JobRecord) -> Vec<(String, String)> {
 
 /// What is being worked on, unless it is an ID, which tells nobody anything.
 fn about(message: &str) -> String {
-    let is_id = message.len() >= 12 && message.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    let is_id = message.len() >= 12
+        && message
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     if is_id && message.bytes().any(|byte| byte.is_ascii_digit()) {
         String::new()
     } else {

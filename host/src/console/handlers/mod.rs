@@ -10,12 +10,13 @@ use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
+use super::assets;
 use super::page::{page, see_other};
 use super::pages::sign_in::Problem;
 use super::reader::{Reader, tenant_href};
 use super::refusal::refusal;
-use super::assets;
 use crate::api::Web;
+use crate::config::ServiceSection;
 use crate::service::{Scope, Service, ServiceError};
 
 mod charts;
@@ -59,6 +60,15 @@ impl IntoResponse for Refused {
 /// An identity provider that people sign in by: what it is called.
 pub type Provider = String;
 
+/// What the identity provider of a configuration is called: its host.
+pub fn provider(section: &ServiceSection) -> Option<Provider> {
+    let oidc = section.oidc.as_ref()?;
+    let host = url::Url::parse(&oidc.issuer)
+        .ok()
+        .and_then(|url| url.host_str().map(str::to_owned));
+    Some(host.unwrap_or_else(|| oidc.issuer.clone()))
+}
+
 /// The console. Its sign-in page's form, and signing out, are the API's, which knows sessions.
 pub fn router(service: Arc<Service>, provider: Option<Provider>) -> Router<Web> {
     let open = Router::new()
@@ -79,13 +89,25 @@ fn pages(service: Arc<Service>) -> Router<Web> {
         .route("/tenants/{tenant}", get(tenants::home))
         .route("/tenants/{tenant}/runs", get(runs::of_tenant))
         .route("/tenants/{tenant}/settings", get(settings::jumpcloud))
-        .route("/tenants/{tenant}/settings/jumpcloud", post(settings::keep_jumpcloud))
+        .route(
+            "/tenants/{tenant}/settings/jumpcloud",
+            post(settings::keep_jumpcloud),
+        )
         .route("/tenants/{tenant}/settings/enabled", post(settings::switch))
-        .route("/tenants/{tenant}/secrets", get(settings::secrets).post(settings::set_secret))
+        .route(
+            "/tenants/{tenant}/secrets",
+            get(settings::secrets).post(settings::set_secret),
+        )
         .route("/tenants/{tenant}/secrets/remove", post(settings::remove_secret))
-        .route("/tenants/{tenant}/tokens", get(settings::tokens).post(settings::make_token))
+        .route(
+            "/tenants/{tenant}/tokens",
+            get(settings::tokens).post(settings::make_token),
+        )
         .route("/tenants/{tenant}/tokens/revoke", post(settings::revoke_token))
-        .route("/tenants/{tenant}/access", get(settings::access).post(settings::grant))
+        .route(
+            "/tenants/{tenant}/access",
+            get(settings::access).post(settings::grant),
+        )
         .route("/tenants/{tenant}/access/remove", post(settings::remove_grant))
         .route("/tenants/{tenant}/audit", get(history::audit))
         .route("/tokens", get(settings::tokens).post(settings::make_token))
@@ -139,9 +161,11 @@ async fn asset(request: Request) -> Response {
 /// To where somebody has most to do: all tenants, or the one that they see.
 async fn home(reader: Reader) -> Response {
     match reader.who.tenants() {
-        Scope::Some(names) if names.len() == 1 => {
-            see_other(&names.first().map_or_else(|| "/tenants".to_owned(), |name| tenant_href(name)))
-        }
+        Scope::Some(names) if names.len() == 1 => see_other(
+            &names
+                .first()
+                .map_or_else(|| "/tenants".to_owned(), |name| tenant_href(name)),
+        ),
         _ => see_other("/tenants"),
     }
 }
@@ -167,9 +191,10 @@ async fn mend(reader: Reader, request: Request, next: Next) -> Response {
         },
     );
     if reader.htmx {
-        answered
-            .headers_mut()
-            .insert(HeaderName::from_static("hx-reswap"), HeaderValue::from_static("none"));
+        answered.headers_mut().insert(
+            HeaderName::from_static("hx-reswap"),
+            HeaderValue::from_static("none"),
+        );
     }
     answered
 }

@@ -45,7 +45,10 @@ fn status(record: &PlanRecord, summary: &PlanSummary) -> Badge {
 }
 
 fn told(summary: &PlanSummary) -> String {
-    let others = summary.operations.saturating_sub(summary.adds).saturating_sub(summary.removals);
+    let others = summary
+        .operations
+        .saturating_sub(summary.adds)
+        .saturating_sub(summary.removals);
     let mut said = Vec::new();
     let mut say = |number: u64, one: &str, many: &str| {
         if number > 0 {
@@ -56,7 +59,11 @@ fn told(summary: &PlanSummary) -> String {
     say(summary.removals, "to remove", "to remove");
     say(others, "group to create or change", "groups to create or change");
     say(summary.held, "held", "held");
-    if said.is_empty() { "nothing to do".to_owned() } else { said.join(", ") }
+    if said.is_empty() {
+        "nothing to do".to_owned()
+    } else {
+        said.join(", ")
+    }
 }
 
 /// `GET …/plans`.
@@ -66,7 +73,9 @@ pub async fn list(
     Path((tenant, directory)): Path<(String, String)>,
 ) -> Answer {
     let id = ConnectionId::new(tenant, directory);
-    let (shell, view) = reader.of_directory(&service, &id, "Plan", Tab::Plan, false).await?;
+    let (shell, view) = reader
+        .of_directory(&service, &id, "Plan", Tab::Plan, false)
+        .await?;
     let rows = service
         .plans(&reader.who, &id)
         .await?
@@ -111,19 +120,32 @@ pub async fn one(
         && record.expires_at > chrono::Utc::now();
     shell.badges.push(badge);
     if record.derived_from.is_some() {
-        shell.badges.push(Badge::new(Tone::Info, "With what was held released"));
+        shell
+            .badges
+            .push(Badge::new(Tone::Info, "With what was held released"));
     }
     let after = query.get("after").cloned();
     let mark: Option<u64> = after.as_deref().and_then(|after| after.parse().ok());
-    let parts = service.plan_parts(&reader.who, &id, &record.hash, mark, PARTS).await?;
+    let parts = service
+        .plan_parts(&reader.who, &id, &record.hash, mark, PARTS)
+        .await?;
     let (quiet, loud): (Vec<_>, Vec<_>) = parts
         .items
         .iter()
         .partition(|one| crate::cli::render::group::is_quiet(&one.part));
     let to_apply = loud.iter().any(|one| one.part.has_work()) || summary.operations > 0;
-    let held = loud.iter().any(|one| one.part.held.iter().any(|held| held.approvable));
+    let held = loud
+        .iter()
+        .any(|one| one.part.held.iter().any(|held| held.approvable));
     let href = href(&id, &record.hash);
-    let at = pages(&href, &[], after.as_deref(), parts.next.as_deref(), parts.items.len(), ("group", "groups"));
+    let at = pages(
+        &href,
+        &[],
+        after.as_deref(),
+        parts.next.as_deref(),
+        parts.items.len(),
+        ("group", "groups"),
+    );
     let applied = match &record.status {
         PlanStatus::Applied { run, .. } => Some((
             format!("{}/runs/{}", directory_href(&id), segment(run)),
@@ -146,14 +168,27 @@ pub async fn one(
                 && reader.who.may(Some(&id.tenant), Role::Operator),
             to_apply,
             to_apply_told: if to_apply {
-                told(&PlanSummary { held: 0, ..summary.clone() })
+                told(&PlanSummary {
+                    held: 0,
+                    ..summary.clone()
+                })
             } else {
                 "Everything in it is held".to_owned()
             },
-            parts_told: count(loud.len() as u64, "group with something to see", "groups with something to see"),
-            parts: loud.iter().map(|one| diff::part(&one.part, one.record.approved_by.as_deref())).collect(),
+            parts_told: count(
+                loud.len() as u64,
+                "group with something to see",
+                "groups with something to see",
+            ),
+            parts: loud
+                .iter()
+                .map(|one| diff::part(&one.part, one.record.approved_by.as_deref()))
+                .collect(),
             quiet_told: count(quiet.len() as u64, "group in step", "groups in step"),
-            quiet: quiet.iter().map(|one| Name::new(one.part.group.name.clone())).collect(),
+            quiet: quiet
+                .iter()
+                .map(|one| Name::new(one.part.group.name.clone()))
+                .collect(),
             pages: at,
             hash: record.hash.clone(),
             href,
@@ -206,7 +241,9 @@ pub async fn approve(
         (Some(released), true)
     };
     if groups.as_ref().is_some_and(Vec::is_empty) {
-        return Err(ServiceError::invalid("groups", "no group is selected; tick some, or approve all").into());
+        return Err(
+            ServiceError::invalid("groups", "no group is selected; tick some, or approve all").into(),
+        );
     }
     approved(&service, &reader, &id, &hash, groups, release_held).await
 }

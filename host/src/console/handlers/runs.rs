@@ -70,7 +70,11 @@ pub fn row(run: &RunRecord) -> RunRow {
         began: When::new(run.started_at),
         took: took(run),
         end: end(run),
-        told: if bad { String::new() } else { message.clone().unwrap_or_default() },
+        told: if bad {
+            String::new()
+        } else {
+            message.clone().unwrap_or_default()
+        },
         message: message.filter(|_| bad),
     }
 }
@@ -90,7 +94,9 @@ fn end(run: &RunRecord) -> Badge {
 
 /// `GET /tenants/{tenant}/runs`.
 pub async fn of_tenant(State(service): Host, reader: Reader, Path(tenant): Path<String>) -> Answer {
-    let (shell, _) = reader.of_tenant(&service, &tenant, "Runs", TenantPage::Runs).await?;
+    let (shell, _) = reader
+        .of_tenant(&service, &tenant, "Runs", TenantPage::Runs)
+        .await?;
     let runs = latest(&service, &reader, &tenant, None, LIST).await?;
     Ok(listed(shell, None, &runs))
 }
@@ -102,7 +108,9 @@ pub async fn of_directory(
     Path((tenant, directory)): Path<(String, String)>,
 ) -> Answer {
     let id = ConnectionId::new(tenant, directory);
-    let (shell, view) = reader.of_directory(&service, &id, "Runs", Tab::Runs, false).await?;
+    let (shell, view) = reader
+        .of_directory(&service, &id, "Runs", Tab::Runs, false)
+        .await?;
     let runs = latest(&service, &reader, &id.tenant, Some(&id.name), LIST).await?;
     Ok(listed(shell, choices(&reader, &view), &runs))
 }
@@ -151,13 +159,23 @@ pub async fn one(
     };
     let more = outcomes.len() > WRITES;
     outcomes.truncate(WRITES);
-    let next = outcomes.last().filter(|_| more).map(|last| last.intent.to_string());
+    let next = outcomes
+        .last()
+        .filter(|_| more)
+        .map(|last| last.intent.to_string());
     let title = kind(record.kind);
     let (mut shell, _) = reader.of_directory(&service, &id, title, Tab::Runs, true).await?;
     shell.badges.push(end(&record));
     let href = format!("{}/runs/{}", directory_href(&id), segment(&run));
     let after = after.map(|after| after.to_string());
-    let at = pages(&href, &[], after.as_deref(), next.as_deref(), outcomes.len(), ("write", "writes"));
+    let at = pages(
+        &href,
+        &[],
+        after.as_deref(),
+        next.as_deref(),
+        outcomes.len(),
+        ("write", "writes"),
+    );
     let names = group_names(&service, &reader, &id, &record).await?;
     let wrote = !outcomes.is_empty() || after.is_some();
     let may_undo = wrote && record.ended_at.is_some() && reader.who.may(Some(&id.tenant), Role::Operator);
@@ -192,15 +210,25 @@ async fn group_names(
     record: &RunRecord,
 ) -> Result<HashMap<String, String>, Refused> {
     let mut names = HashMap::new();
-    let Some(plan) = &record.plan else { return Ok(names) };
+    let Some(plan) = &record.plan else {
+        return Ok(names);
+    };
     let mut after = None;
     loop {
-        let parts = match service.plan_parts(&reader.who, id, plan, after, crate::service::PAGE).await {
+        let parts = match service
+            .plan_parts(&reader.who, id, plan, after, crate::service::PAGE)
+            .await
+        {
             Ok(parts) => parts,
             Err(ServiceError::NotFound { .. }) => return Ok(names),
             Err(error) => return Err(error.into()),
         };
-        names.extend(parts.items.into_iter().map(|one| (one.part.group.id, one.part.group.name)));
+        names.extend(
+            parts
+                .items
+                .into_iter()
+                .map(|one| (one.part.group.id, one.part.group.name)),
+        );
         after = parts.next.and_then(|next| next.parse().ok());
         if after.is_none() {
             return Ok(names);
@@ -210,7 +238,10 @@ async fn group_names(
 
 fn figures(record: &RunRecord, outcomes: &[OutcomeRecord]) -> Vec<(String, &'static str)> {
     let settled = |which: &[Settlement]| {
-        let is = |one: &&OutcomeRecord| one.settlement.is_some_and(|settlement| which.contains(&settlement));
+        let is = |one: &&OutcomeRecord| {
+            one.settlement
+                .is_some_and(|settlement| which.contains(&settlement))
+        };
         grouped(outcomes.iter().filter(is).count() as u64)
     };
     let mut figures = vec![(took(record), "Took")];
@@ -218,17 +249,23 @@ fn figures(record: &RunRecord, outcomes: &[OutcomeRecord]) -> Vec<(String, &'sta
         figures.push((settled(&[Settlement::Applied, Settlement::Already]), "Done"));
         figures.push((settled(&[Settlement::Refused]), "Refused"));
     }
-    let usage = |key: &str| record.counters.get("usage").and_then(|usage| usage.get(key)).and_then(Value::as_u64);
+    let usage = |key: &str| {
+        record
+            .counters
+            .get("usage")
+            .and_then(|usage| usage.get(key))
+            .and_then(Value::as_u64)
+    };
     if let Some(bytes) = usage("memory_peak_bytes").or_else(|| usage("memory_bytes")) {
-        figures.push((format!("{:.1} MiB", bytes as f64 / 1_048_576.0), "Memory of the component"));
+        figures.push((
+            format!("{:.1} MiB", bytes as f64 / 1_048_576.0),
+            "Memory of the component",
+        ));
     }
     figures
 }
 
-fn timeline(
-    record: &RunRecord,
-    outcomes: &[OutcomeRecord],
-) -> Vec<(String, &'static str, String, Tone)> {
+fn timeline(record: &RunRecord, outcomes: &[OutcomeRecord]) -> Vec<(String, &'static str, String, Tone)> {
     let clock = |at: chrono::DateTime<chrono::Utc>| at.format("%H:%M:%S UTC").to_string();
     let mut lines = vec![(
         record.started_at.format("%-d %b %Y, %H:%M:%S UTC").to_string(),
@@ -243,7 +280,12 @@ fn timeline(
         lines.push((clock(last), "Last answer", String::new(), Tone::Info));
     }
     if let Some(at) = record.ended_at {
-        lines.push((clock(at), "Ended", format!("after {}", took(record)), end(record).tone));
+        lines.push((
+            clock(at),
+            "Ended",
+            format!("after {}", took(record)),
+            end(record).tone,
+        ));
     }
     lines
 }
@@ -264,10 +306,16 @@ fn requests(counters: &Value) -> (Vec<&'static str>, Vec<(String, Vec<String>)>)
         .get("requests")
         .and_then(|requests| requests.get("vendors"))
         .and_then(Value::as_object);
-    let Some(vendors) = vendors else { return (Vec::new(), Vec::new()) };
+    let Some(vendors) = vendors else {
+        return (Vec::new(), Vec::new());
+    };
     let there: Vec<(&str, &'static str)> = COLUMNS
         .into_iter()
-        .filter(|(key, _)| vendors.values().any(|counts| counts.get(*key).is_some_and(Value::is_u64)))
+        .filter(|(key, _)| {
+            vendors
+                .values()
+                .any(|counts| counts.get(*key).is_some_and(Value::is_u64))
+        })
         .collect();
     let rows = vendors
         .iter()

@@ -85,7 +85,10 @@ pub async fn switch(
         .change_tenant(&reader.who, &tenant, version(&form), change)
         .await?;
     let done = if on { "on" } else { "off" };
-    Ok(see_other(&format!("{}/settings?done={done}", tenant_href(&tenant))))
+    Ok(see_other(&format!(
+        "{}/settings?done={done}",
+        tenant_href(&tenant)
+    )))
 }
 
 fn expiry(at: Option<DateTime<Utc>>) -> Badge {
@@ -151,7 +154,10 @@ pub async fn set_secret(
     service
         .set_secret(&reader.who, &tenant, &text(&form, "name"), value, expires)
         .await?;
-    Ok(see_other(&format!("{}/secrets?done=secret", tenant_href(&tenant))))
+    Ok(see_other(&format!(
+        "{}/secrets?done=secret",
+        tenant_href(&tenant)
+    )))
 }
 
 /// `POST …/secrets/remove`.
@@ -164,7 +170,10 @@ pub async fn remove_secret(
     service
         .remove_secret(&reader.who, &tenant, &text(&form, "name"))
         .await?;
-    Ok(see_other(&format!("{}/secrets?done=removed", tenant_href(&tenant))))
+    Ok(see_other(&format!(
+        "{}/secrets?done=removed",
+        tenant_href(&tenant)
+    )))
 }
 
 /// Around a page that a tenant and the host both have; its path.
@@ -208,7 +217,15 @@ async fn token_page(
     tenant: Option<&str>,
     made: Option<String>,
 ) -> Result<Response, ServiceError> {
-    let (shell, href) = around(service, reader, tenant, "API tokens", "/tokens", TenantPage::Tokens).await?;
+    let (shell, href) = around(
+        service,
+        reader,
+        tenant,
+        "API tokens",
+        "/tokens",
+        TenantPage::Tokens,
+    )
+    .await?;
     let tokens = service.tokens(&reader.who, tenant).await?;
     let rows = tokens
         .into_iter()
@@ -316,7 +333,11 @@ pub async fn grant(
     Form(form): Fields,
 ) -> Answer {
     let tenant = tenant.as_ref().map(|Path(tenant)| tenant.as_str());
-    let kind = if text(&form, "kind") == "group" { "group" } else { "email" };
+    let kind = if text(&form, "kind") == "group" {
+        "group"
+    } else {
+        "email"
+    };
     let subject = format!("{kind}:{}", text(&form, "subject"));
     service
         .put_grant(&reader.who, &subject, tenant, role_of(&form)?)

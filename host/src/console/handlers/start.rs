@@ -49,14 +49,21 @@ pub fn secret_of(form: &HashMap<String, String>) -> Option<SecretString> {
 pub fn form_of(view: &TenantView) -> JumpCloudForm {
     let section = view.jumpcloud.as_ref();
     let of = |key: &str| {
-        let value = section.and_then(|section| section.get(key)).and_then(Value::as_str);
+        let value = section
+            .and_then(|section| section.get(key))
+            .and_then(Value::as_str);
         value.unwrap_or_default().to_owned()
     };
     let account = section.and_then(|section| section.get("service_account"));
     JumpCloudForm {
         title: view.title.clone(),
         name: view.name.clone(),
-        credential: if account.is_some() { "service-account" } else { "api-key" }.to_owned(),
+        credential: if account.is_some() {
+            "service-account"
+        } else {
+            "api-key"
+        }
+        .to_owned(),
         client_id: account
             .and_then(|account| account.get("client_id"))
             .and_then(Value::as_str)
@@ -98,7 +105,10 @@ fn tenant_page(reader: &Reader, form: JumpCloudForm, error: Option<&ServiceError
 /// `POST /tenants/new`: makes the tenant, keeps its key, and tries it. What cannot be reached is not kept.
 pub async fn create_tenant(State(service): Host, reader: Reader, Form(form): Fields) -> Answer {
     match created(&service, &reader, &form).await {
-        Ok(tenant) => Ok(see_other(&format!("{}/directories/new?done=tenant", tenant_href(&tenant)))),
+        Ok(tenant) => Ok(see_other(&format!(
+            "{}/directories/new?done=tenant",
+            tenant_href(&tenant)
+        ))),
         Err(error @ (ServiceError::Internal(_) | ServiceError::Forbidden { .. })) => Err(error.into()),
         Err(error) => {
             // The secret is not sent back: it is entered again.
@@ -122,8 +132,12 @@ async fn created(
     reader: &Reader,
     form: &HashMap<String, String>,
 ) -> Result<String, ServiceError> {
-    let secret = secret_of(form)
-        .ok_or_else(|| ServiceError::invalid("secret", "there is no key; paste the client secret or the API key"))?;
+    let secret = secret_of(form).ok_or_else(|| {
+        ServiceError::invalid(
+            "secret",
+            "there is no key; paste the client secret or the API key",
+        )
+    })?;
     let new = NewTenant {
         name: text(form, "name"),
         title: text(form, "title"),
@@ -180,7 +194,11 @@ async fn directory_page(
         let (refused, notice) = refusal(error);
         (status, shell.notice) = (refused, Some(notice));
     }
-    let kind = if form.vendor == "google" { "g_suite" } else { "office_365" };
+    let kind = if form.vendor == "google" {
+        "g_suite"
+    } else {
+        "office_365"
+    };
     let choices = if form.vendor.is_empty() {
         Vec::new()
     } else {
@@ -192,7 +210,11 @@ async fn directory_page(
             .into_iter()
             .filter(|one| one.kind == kind)
             .map(|one| {
-                let label = if one.name.is_empty() { one.id.clone() } else { format!("{} ({})", one.name, one.id) };
+                let label = if one.name.is_empty() {
+                    one.id.clone()
+                } else {
+                    format!("{} ({})", one.name, one.id)
+                };
                 (one.id, Name::new(label))
             })
             .collect()
@@ -204,7 +226,11 @@ async fn directory_page(
         &NewDirectoryPage {
             shell,
             href: format!("{home}/directories/new"),
-            steps: if first { steps(Some(&home), None, [true, false, false, false]) } else { Vec::new() },
+            steps: if first {
+                steps(Some(&home), None, [true, false, false, false])
+            } else {
+                Vec::new()
+            },
             form,
             choices,
         },
@@ -233,9 +259,11 @@ pub async fn create_directory(
     };
     match connected(&service, &reader, &tenant, &form, &entered).await {
         Ok(id) => Ok(see_other(&format!("{}?done=directory", directory_href(&id)))),
-        Err(error @ (ServiceError::Internal(_) | ServiceError::Forbidden { .. } | ServiceError::Declared { .. })) => {
-            Err(error.into())
-        }
+        Err(
+            error @ (ServiceError::Internal(_)
+            | ServiceError::Forbidden { .. }
+            | ServiceError::Declared { .. }),
+        ) => Err(error.into()),
         Err(error) => directory_page(&service, &reader, &tenant, entered, Some(&error)).await,
     }
 }
@@ -248,7 +276,8 @@ async fn connected(
     entered: &DirectoryForm,
 ) -> Result<ConnectionId, ServiceError> {
     let id = ConnectionId::new(tenant, entered.name.clone());
-    let secret = secret_of(form).ok_or_else(|| ServiceError::invalid("secret", "there is no credential; paste it"))?;
+    let secret =
+        secret_of(form).ok_or_else(|| ServiceError::invalid("secret", "there is no credential; paste it"))?;
     let secret_name = format!("{}-credential", entered.name);
     let stored = json!({ "stored": secret_name });
     let mut section = Map::new();
@@ -277,20 +306,33 @@ async fn connected(
             ("token_url", &entered.token_url),
         ]
     } else {
-        vec![("graph_url", &entered.graph_url), ("login_url", &entered.login_url)]
+        vec![
+            ("graph_url", &entered.graph_url),
+            ("login_url", &entered.login_url),
+        ]
     };
     for (key, value) in rare.into_iter().filter(|(_, value)| !value.is_empty()) {
         section.insert(key.to_owned(), value.clone().into());
     }
-    // The name is checked by the service before a secret is kept under it.
+    // Another directory of this name keeps its credential.
+    if service.directory(&reader.who, &id).await.is_ok() {
+        return Err(ServiceError::Conflict {
+            message: format!("there is a directory {} already; choose another name", id.name),
+            current: None,
+        });
+    }
+    // The secret first: a directory is set up as soon as it is there. One that is refused leaves none behind.
+    service
+        .set_secret(&reader.who, tenant, &secret_name, secret, None)
+        .await?;
     let new = NewDirectory {
         id: id.clone(),
         vendor,
         section: Value::Object(section),
     };
-    service.create_directory(&reader.who, new).await?;
-    service
-        .set_secret(&reader.who, tenant, &secret_name, secret, None)
-        .await?;
+    if let Err(error) = service.create_directory(&reader.who, new).await {
+        service.remove_secret(&reader.who, tenant, &secret_name).await?;
+        return Err(error);
+    }
     Ok(id)
 }

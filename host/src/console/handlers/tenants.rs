@@ -26,7 +26,9 @@ const RUNS: u32 = 8;
 pub async fn list(State(service): Host, reader: Reader, axum::extract::Query(query): Query) -> Answer {
     let (search, after) = (text(&query, "search"), query.get("after").cloned());
     let searched = Some(search.as_str()).filter(|search| !search.is_empty());
-    let found = service.tenants(&reader.who, searched, after.as_deref(), PAGE).await?;
+    let found = service
+        .tenants(&reader.who, searched, after.as_deref(), PAGE)
+        .await?;
     let mut rows = Vec::with_capacity(found.items.len());
     for tenant in &found.items {
         rows.push(tenant_row(&service, &reader, tenant).await?);
@@ -51,7 +53,11 @@ pub async fn list(State(service): Host, reader: Reader, axum::extract::Query(que
     ))
 }
 
-async fn tenant_row(service: &Service, reader: &Reader, tenant: &TenantView) -> Result<TenantRow, super::Refused> {
+async fn tenant_row(
+    service: &Service,
+    reader: &Reader,
+    tenant: &TenantView,
+) -> Result<TenantRow, super::Refused> {
     let directories = service.directories(&reader.who, &tenant.name).await?;
     let mut waiting = 0;
     for one in directories.iter().filter(|one| one.managed) {
@@ -117,7 +123,8 @@ pub async fn home(State(service): Host, reader: Reader, Path(tenant): Path<Strin
         .await?;
     shell.title = Name::new(view.title.clone()).plain();
     let directories = service.directories(&reader.who, &tenant).await?;
-    let may_add = matches!(view.declared, Declared::InStore { .. }) && reader.who.may(Some(&tenant), Role::Admin);
+    let may_add =
+        matches!(view.declared, Declared::InStore { .. }) && reader.who.may(Some(&tenant), Role::Admin);
     let mut cards = Vec::new();
     for one in &directories {
         cards.push(card(&service, &reader, one).await?);
@@ -127,7 +134,9 @@ pub async fn home(State(service): Host, reader: Reader, Path(tenant): Path<Strin
         true,
         !directories.is_empty(),
         directories.iter().any(|one| one.managed),
-        directories.iter().any(|one| one.mode == Mode::Active || one.last_success.is_some()),
+        directories
+            .iter()
+            .any(|one| one.mode == Mode::Active || one.last_success.is_some()),
     ];
     let steps = if may_add && done.contains(&false) {
         let first = directories.first().map(|one| directory_href(&one.id));
@@ -148,7 +157,11 @@ pub async fn home(State(service): Host, reader: Reader, Path(tenant): Path<Strin
     ))
 }
 
-async fn card(service: &Service, reader: &Reader, one: &DirectoryView) -> Result<DirectoryCard, super::Refused> {
+async fn card(
+    service: &Service,
+    reader: &Reader,
+    one: &DirectoryView,
+) -> Result<DirectoryCard, super::Refused> {
     let href = directory_href(&one.id);
     let waits = waits(service, reader, one)
         .await?

@@ -51,17 +51,36 @@ fn shell(title: &str) -> Shell {
         theme: Theme::System,
         csrf: Csrf("abc-123".to_owned()),
         who: Some((MARKUP.into(), "Administrator".to_owned())),
-        host: vec![link("Tenants", false), link("Audit log", false), link("Access tokens", false)],
+        host: vec![
+            link("Tenants", false),
+            link("Audit log", false),
+            link("Access tokens", false),
+        ],
         tenant: Some(TenantNavigation {
             title: "Acme Rockets & Sons".into(),
-            links: vec![link("Overview", false), link("Runs", false), link("Settings", true)],
+            links: vec![
+                link("Overview", false),
+                link("Runs", false),
+                link("Settings", true),
+            ],
             directories: vec![link("google", true), link("entra", false)],
         }),
-        tabs: ["Details", "User Groups", "Plan", "Runs", "Why", "History", "Charts"]
-            .into_iter()
-            .map(|label| link(label, label == "Plan"))
-            .collect(),
-        badges: vec![Badge::new(Tone::Good, "On"), Badge::new(Tone::Plain, "Google Workspace")],
+        tabs: [
+            "Details",
+            "User Groups",
+            "Plan",
+            "Runs",
+            "Why",
+            "History",
+            "Charts",
+        ]
+        .into_iter()
+        .map(|label| link(label, label == "Plan"))
+        .collect(),
+        badges: vec![
+            Badge::new(Tone::Good, "On"),
+            Badge::new(Tone::Plain, "Google Workspace"),
+        ],
         notice: Some(Notice {
             tone: Tone::Good,
             title: "The plan was approved".to_owned(),
@@ -87,21 +106,25 @@ fn begin() -> Option<Begin> {
 }
 
 fn run_rows() -> Vec<runs::RunRow> {
-    [("Apply", Tone::Good, "Done"), ("Sync", Tone::Care, "Changes wait"), ("Plan", Tone::Bad, "Failed")]
-        .into_iter()
-        .enumerate()
-        .map(|(number, (kind, tone, end))| runs::RunRow {
-            id: format!("run-{number}"),
-            href: "/x".to_owned(),
-            kind,
-            directory: "google".into(),
-            began: ago(number as i64 * 400 + 3),
-            took: "12.3 s".to_owned(),
-            end: Badge::new(tone, end),
-            told: "12 added, 3 removed".to_owned(),
-            message: (tone == Tone::Bad).then(|| format!("JumpCloud answered 401 {MARKUP}")),
-        })
-        .collect()
+    [
+        ("Apply", Tone::Good, "Done"),
+        ("Sync", Tone::Care, "Changes wait"),
+        ("Plan", Tone::Bad, "Failed"),
+    ]
+    .into_iter()
+    .enumerate()
+    .map(|(number, (kind, tone, end))| runs::RunRow {
+        id: format!("run-{number}"),
+        href: "/x".to_owned(),
+        kind,
+        directory: "google".into(),
+        began: ago(number as i64 * 400 + 3),
+        took: "12.3 s".to_owned(),
+        end: Badge::new(tone, end),
+        told: "12 added, 3 removed".to_owned(),
+        message: (tone == Tone::Bad).then(|| format!("JumpCloud answered 401 {MARKUP}")),
+    })
+    .collect()
 }
 
 fn group_row(id: &str, name: &str, state: Badge) -> groups::GroupRow {
@@ -151,7 +174,9 @@ fn part(id: &str, name: &str, many: usize) -> plan::PartDiff {
                 sign: "+",
                 said: "Added:",
                 told: format!("{many} people added"),
-                lines: (0..many).map(|n| line("add", "+", "Added:", &format!("person{n}@example.com"))).collect(),
+                lines: (0..many)
+                    .map(|n| line("add", "+", "Added:", &format!("person{n}@example.com")))
+                    .collect(),
             },
             plan::Lines {
                 label: "Removed",
@@ -159,7 +184,10 @@ fn part(id: &str, name: &str, many: usize) -> plan::PartDiff {
                 sign: "−",
                 said: "Removed:",
                 told: "2 people removed".to_owned(),
-                lines: vec![line("remove", "−", "Removed:", MARKUP), line("remove", "−", "Removed:", ARABIC)],
+                lines: vec![
+                    line("remove", "−", "Removed:", MARKUP),
+                    line("remove", "−", "Removed:", ARABIC),
+                ],
             },
             plan::Lines {
                 label: "Stay",
@@ -228,7 +256,12 @@ fn all() -> Vec<(&'static str, String)> {
             shell: shell("Tenants"),
             search: MARKUP.to_owned(),
             may_create: true,
-            rows: vec![tenant("acme", MARKUP), tenant("kairo", ARABIC), tenant("long", &long()), tenant("o", OVERRIDE)],
+            rows: vec![
+                tenant("acme", MARKUP),
+                tenant("kairo", ARABIC),
+                tenant("long", &long()),
+                tenant("o", OVERRIDE),
+            ],
             pages: pages(),
         }
         .render(),
@@ -254,7 +287,10 @@ fn all() -> Vec<(&'static str, String)> {
                     name: "google".into(),
                     href: "/x".to_owned(),
                     vendor: "Google Workspace",
-                    badges: vec![Badge::new(Tone::Good, "Management on"), Badge::new(Tone::Busy, "Running")],
+                    badges: vec![
+                        Badge::new(Tone::Good, "Management on"),
+                        Badge::new(Tone::Busy, "Running"),
+                    ],
                     last_success: Some(ago(12)),
                     next: Some(ago(-15)),
                     trouble: None,
@@ -320,7 +356,10 @@ fn all() -> Vec<(&'static str, String)> {
             mode: "Applies within limits",
             last_success: Some(ago(5)),
             next: Some(ago(-10)),
-            figures: vec![("41".to_owned(), "Groups exported"), ("1,204".to_owned(), "Memberships")],
+            figures: vec![
+                ("41".to_owned(), "Groups exported"),
+                ("1,204".to_owned(), "Memberships"),
+            ],
             paused: Some(directory::PauseNote {
                 at: ago(3),
                 by: MARKUP.into(),
@@ -335,8 +374,16 @@ fn all() -> Vec<(&'static str, String)> {
             suspended: "keep",
             on_change: "move",
             policy_facts: Vec::new(),
-            limits: vec![("Removals of a group", "100".to_owned(), "30%".to_owned(), "10".to_owned())],
-            identity: vec![("JumpCloud's ID", "65f1c0de0000000000000001".into()), ("Customer", "C01abcde2".into())],
+            limits: vec![(
+                "Removals of a group",
+                "100".to_owned(),
+                "30%".to_owned(),
+                "10".to_owned(),
+            )],
+            identity: vec![
+                ("JumpCloud's ID", "65f1c0de0000000000000001".into()),
+                ("Customer", "C01abcde2".into()),
+            ],
         }
         .render(),
     );
@@ -419,7 +466,12 @@ fn all() -> Vec<(&'static str, String)> {
             begin: begin(),
             href: "/x".to_owned(),
             hash: "3f2a9c1b77aa".repeat(5),
-            figures: vec![("2".to_owned(), "New groups"), ("1,204".to_owned(), "Added"), ("3".to_owned(), "Removed"), ("40".to_owned(), "Held")],
+            figures: vec![
+                ("2".to_owned(), "New groups"),
+                ("1,204".to_owned(), "Added"),
+                ("3".to_owned(), "Removed"),
+                ("40".to_owned(), "Held"),
+            ],
             made: ago(2),
             until: "valid until 12 Mar 2026".to_owned(),
             extent: Some("12 of 41 groups looked at.".to_owned()),
@@ -427,7 +479,12 @@ fn all() -> Vec<(&'static str, String)> {
             may_approve: true,
             to_apply: true,
             to_apply_told: "1,209 changes in 5 groups".to_owned(),
-            parts: vec![part("a", "Sales", 3), part("b", MARKUP, 40), part("c", ARABIC, 1), part("d", &long(), 0)],
+            parts: vec![
+                part("a", "Sales", 3),
+                part("b", MARKUP, 40),
+                part("c", ARABIC, 1),
+                part("d", &long(), 0),
+            ],
             parts_told: "4 groups with something to see".to_owned(),
             quiet: vec!["Design".into(), MARKUP.into()],
             quiet_told: "36 groups in step".to_owned(),
@@ -453,8 +510,15 @@ fn all() -> Vec<(&'static str, String)> {
             plan: Some("/x".to_owned()),
             message: Some(MARKUP.to_owned()),
             tone: Tone::Care,
-            figures: vec![("12".to_owned(), "Applied"), ("1".to_owned(), "Refused"), ("12.3 s".to_owned(), "Took")],
-            timeline: vec![("10:00:00".to_owned(), "Began", String::new(), Tone::Plain), ("10:00:12".to_owned(), "Ended", "12.3 s".to_owned(), Tone::Good)],
+            figures: vec![
+                ("12".to_owned(), "Applied"),
+                ("1".to_owned(), "Refused"),
+                ("12.3 s".to_owned(), "Took"),
+            ],
+            timeline: vec![
+                ("10:00:00".to_owned(), "Began", String::new(), Tone::Plain),
+                ("10:00:12".to_owned(), "Ended", "12.3 s".to_owned(), Tone::Good),
+            ],
             request_columns: vec!["Requests", "Writes"],
             requests: vec![("google".to_owned(), vec!["41".to_owned(), "12".to_owned()])],
             outcomes: vec![runs::OutcomeRow {
@@ -562,18 +626,47 @@ fn all() -> Vec<(&'static str, String)> {
         })
         .collect();
     let memberships: Vec<_> = days.iter().map(|(at, wave)| (*at, vec![wave * 3])).collect();
-    let requests: Vec<_> = days.iter().map(|(at, wave)| (*at, vec![wave / 2, *wave])).collect();
+    let requests: Vec<_> = days
+        .iter()
+        .map(|(at, wave)| (*at, vec![wave / 2, *wave]))
+        .collect();
     let took: Vec<_> = days.iter().map(|(at, wave)| (*at, vec![wave * 40])).collect();
-    let changes: Vec<_> = days.iter().map(|(at, wave)| (at.date_naive(), vec![wave % 40, wave % 11, wave % 3])).collect();
+    let changes: Vec<_> = days
+        .iter()
+        .map(|(at, wave)| (at.date_naive(), vec![wave % 40, wave % 11, wave % 3]))
+        .collect();
     add(
         "charts",
         charts::Charts {
             shell: shell("Charts"),
             charts: vec![
-                chart::lines("memberships", "Memberships", Unit::Count, &["Memberships"], &memberships),
-                chart::stacked("changes", "Changes per day", &["Added", "Removed", "Groups"], &changes),
-                chart::lines("converge", "Time to converge", Unit::Milliseconds, &["Time"], &took),
-                chart::lines("requests", "Requests per run", Unit::Count, &["JumpCloud", "Google"], &requests),
+                chart::lines(
+                    "memberships",
+                    "Memberships",
+                    Unit::Count,
+                    &["Memberships"],
+                    &memberships,
+                ),
+                chart::stacked(
+                    "changes",
+                    "Changes per day",
+                    &["Added", "Removed", "Groups"],
+                    &changes,
+                ),
+                chart::lines(
+                    "converge",
+                    "Time to converge",
+                    Unit::Milliseconds,
+                    &["Time"],
+                    &took,
+                ),
+                chart::lines(
+                    "requests",
+                    "Requests per run",
+                    Unit::Count,
+                    &["JumpCloud", "Google"],
+                    &requests,
+                ),
                 chart::lines("none", "Nothing yet", Unit::Count, &["None"], &[]),
             ],
         }
@@ -660,7 +753,12 @@ fn no_words_become_markup_and_nothing_in_a_page_needs_a_looser_content_policy() 
         assert!(!html.contains("style=") && !html.contains("<style"), "{name}");
         assert!(!html.contains("\u{202e}"), "{name}");
         // An attribute that would run something stands outside a quoted or escaped text only as ours, and there is none.
-        for tag in html.split('<').skip(1).filter_map(|rest| rest.split_once('>')).map(|(tag, _)| tag) {
+        for tag in html
+            .split('<')
+            .skip(1)
+            .filter_map(|rest| rest.split_once('>'))
+            .map(|(tag, _)| tag)
+        {
             let runs = |word: &str| word.starts_with("on") && word.contains('=') && !word.contains("&#");
             assert!(!tag.split_whitespace().any(runs), "{name}: <{tag}>");
         }
@@ -673,19 +771,32 @@ fn no_words_become_markup_and_nothing_in_a_page_needs_a_looser_content_policy() 
 #[test]
 fn every_field_has_a_label_and_every_id_is_there_once() {
     for (name, html) in &all() {
-        let ids: Vec<&str> = html.split(" id=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+        let ids: Vec<&str> = html
+            .split(" id=\"")
+            .skip(1)
+            .filter_map(|rest| rest.split('"').next())
+            .collect();
         let mut once = ids.clone();
         once.sort_unstable();
         once.dedup();
         assert_eq!(once.len(), ids.len(), "{name}: an id is there twice: {ids:?}");
-        for field in ["<input", "<select", "<textarea"].iter().flat_map(|kind| html.split(kind).skip(1)) {
+        for field in ["<input", "<select", "<textarea"]
+            .iter()
+            .flat_map(|kind| html.split(kind).skip(1))
+        {
             let tag = field.split('>').next().unwrap_or_default();
-            if tag.contains("type=\"hidden\"") || tag.contains("type=\"checkbox\"") || tag.contains("type=\"radio\"") {
+            if tag.contains("type=\"hidden\"")
+                || tag.contains("type=\"checkbox\"")
+                || tag.contains("type=\"radio\"")
+            {
                 continue;
             }
             let id = tag.split(" id=\"").nth(1).and_then(|rest| rest.split('"').next());
             let id = id.unwrap_or_else(|| panic!("{name}: a field without an id: {tag}"));
-            assert!(html.contains(&format!("for=\"{id}\"")), "{name}: no label for {id}");
+            assert!(
+                html.contains(&format!("for=\"{id}\"")),
+                "{name}: no label for {id}"
+            );
         }
     }
 }
@@ -693,8 +804,17 @@ fn every_field_has_a_label_and_every_id_is_there_once() {
 #[test]
 fn posting_forms_carry_the_form_token() {
     for (name, html) in &all() {
-        for form in html.split("<form").skip(1).filter_map(|rest| rest.split("</form>").next()) {
-            if form.split('>').next().unwrap_or_default().contains("method=\"post\"") {
+        for form in html
+            .split("<form")
+            .skip(1)
+            .filter_map(|rest| rest.split("</form>").next())
+        {
+            if form
+                .split('>')
+                .next()
+                .unwrap_or_default()
+                .contains("method=\"post\"")
+            {
                 assert!(form.contains("name=\"csrf\" value=\"abc-123\""), "{name}: {form}");
             }
         }
@@ -703,7 +823,13 @@ fn posting_forms_carry_the_form_token() {
 
 fn write(folder: &Path, pages: &[(&str, String)]) {
     std::fs::create_dir_all(folder.join("assets")).unwrap();
-    for name in ["console.css", "console.js", "htmx.min.js", "sse.min.js", "favicon.svg"] {
+    for name in [
+        "console.css",
+        "console.js",
+        "htmx.min.js",
+        "sse.min.js",
+        "favicon.svg",
+    ] {
         let path = crate::console::assets::path(name);
         let asset = crate::console::assets::at(path).unwrap();
         std::fs::write(folder.join(path.trim_start_matches('/')), asset.content).unwrap();

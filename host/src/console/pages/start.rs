@@ -75,9 +75,15 @@ pub struct DirectoryForm {
 impl DirectoryForm {
     /// Whether what is rarely needed is shown at once.
     pub fn details_open(&self) -> bool {
-        [&self.customer_id, &self.base_url, &self.token_url, &self.graph_url, &self.login_url]
-            .iter()
-            .any(|one| !one.is_empty())
+        [
+            &self.customer_id,
+            &self.base_url,
+            &self.token_url,
+            &self.graph_url,
+            &self.login_url,
+        ]
+        .iter()
+        .any(|one| !one.is_empty())
     }
 }
 
