@@ -13,7 +13,6 @@ use super::arguments::{SandboxArguments, SimulatorsArguments};
 use super::exit::Exit;
 use super::operations::{Observer, Operations};
 use super::problem::Problem;
-use super::serving::Serving;
 use super::surroundings::{Component, Opening, SecretStore, Surroundings};
 use crate::config::Config;
 use crate::plugin::{Plugin, PluginEngine, RunLimits};
@@ -175,7 +174,7 @@ impl Surroundings for Host {
             })
         });
         let serve: crate::sandbox::OpenService =
-            Box::new(|path, stop| Box::pin(async move { Serving::open(&path, &stop).await }));
+            Box::new(|path, stop| Box::pin(async move { super::serving::Serving::open(&path, &stop).await }));
         crate::sandbox::run_sandbox(arguments, json, open, serve, cancel).await
     }
 
