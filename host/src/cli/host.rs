@@ -293,6 +293,7 @@ impl Surroundings for Host {
     async fn sandbox(
         &self,
         arguments: &SandboxArguments,
+        json: bool,
         observer: Arc<dyn Observer>,
         cancel: &CancellationToken,
     ) -> Result<Exit, Problem> {
@@ -309,7 +310,9 @@ impl Surroundings for Host {
                 Ok(Arc::new(groupcast) as Arc<dyn Operations>)
             })
         });
-        crate::sandbox::run_sandbox(arguments, open, cancel).await
+        let serve: crate::sandbox::OpenService =
+            Box::new(|path, stop| Box::pin(async move { super::serving::Serving::open(&path, &stop).await }));
+        crate::sandbox::run_sandbox(arguments, json, open, serve, cancel).await
     }
 
     async fn simulators(

@@ -16,6 +16,7 @@ pub mod progress;
 mod prompt;
 pub mod render;
 mod serve;
+pub mod serving;
 mod session;
 pub mod store_arguments;
 pub mod surroundings;

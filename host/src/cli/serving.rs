@@ -1,15 +1,17 @@
-//! A host that serves: the service, what begins its runs, and the front with the API and the console on it.
+//! A host that serves and nothing else: what the sandbox opens to show the console.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
 use crate::api::Front;
-use crate::config::{Config, ServiceSection};
+use crate::config::Config;
 use crate::console;
-use crate::run::Groupcast;
-use crate::schedule::{Engine, Served};
+use crate::run::{Groupcast, JobRunner, OpenOptions, engine_limits};
+use crate::schedule::{EmbeddedEngine, Engine};
 use crate::service::{EventHub, Service};
+use crate::telemetry::Telemetry;
 
 /// Everything that serves, open and listening; see [`Self::run`].
 pub struct Serving {
@@ -17,36 +19,60 @@ pub struct Serving {
     pub service: Arc<Service>,
     engine: Arc<dyn Engine>,
     front: Front,
-    provider: Option<String>,
+    provider: Option<console::Provider>,
 }
 
 impl Serving {
-    /// Opens it. Listening comes first: an address that is taken is told before anything runs.
+    /// Opens it on a configuration file. Listening comes first: an address that is taken is told before anything runs.
     ///
     /// # Errors
     /// What is wrong, for a person.
-    pub async fn open(
-        groupcast: Arc<Groupcast>,
-        config: &Config,
-        section: &ServiceSection,
-        engine: Arc<dyn Engine>,
-        events: Arc<EventHub>,
-        stop: &CancellationToken,
-    ) -> Result<Self, String> {
-        let service = Arc::new(Service::new(config.clone(), groupcast, Arc::clone(&engine), events));
-        let front = Front::open(config, section, Arc::clone(&service), stop.clone())
+    pub async fn open(path: &Path, stop: &CancellationToken) -> Result<Self, String> {
+        let config = Config::load(path).map_err(|error| error.to_string())?;
+        let section = config
+            .service
+            .clone()
+            .ok_or_else(|| "the configuration has no section [service]".to_owned())?;
+        let events = Arc::new(EventHub::default());
+        let options = OpenOptions {
+            plugin: None,
+            observer: events.clone(),
+        };
+        let groupcast = Groupcast::open(config.clone(), options)
             .await
             .map_err(|error| error.to_string())?;
+        let groupcast = Arc::new(groupcast);
+        let store = Arc::clone(groupcast.store());
+        let runner = Arc::new(JobRunner::new(Arc::clone(&groupcast)));
+        let engine: Arc<dyn Engine> =
+            Arc::new(EmbeddedEngine::new(runner, store, engine_limits(&config), None));
+        for connection in config.connections() {
+            engine
+                .put_schedule(&connection.id, connection.schedule.clone())
+                .await
+                .map_err(|error| error.to_string())?;
+        }
+        let service = Arc::new(Service::new(
+            config.clone(),
+            groupcast,
+            Arc::clone(&engine),
+            events,
+        ));
+        let front = Front::open(
+            &config,
+            &section,
+            Arc::clone(&service),
+            Telemetry::default(),
+            stop.clone(),
+        )
+        .await
+        .map_err(|error| error.to_string())?;
         service.load().await.map_err(|error| error.to_string())?;
-        let provider = section.oidc.as_ref().map(|oidc| {
-            let host = url::Url::parse(&oidc.issuer).ok().and_then(|url| url.host_str().map(str::to_owned));
-            host.unwrap_or_else(|| oidc.issuer.clone())
-        });
         Ok(Self {
             service,
             engine,
             front,
-            provider,
+            provider: console::provider(&section),
         })
     }
 
@@ -56,13 +82,12 @@ impl Serving {
     }
 
     /// Serves until `stop`; runs under way end before their next write.
-    pub async fn run(self, stop: &CancellationToken) -> Served {
+    pub async fn run(self, stop: &CancellationToken) {
         let console = console::router(Arc::clone(&self.service), self.provider);
-        let (served, (), ()) = tokio::join!(
+        tokio::join!(
             self.engine.serve(stop.clone()),
             self.front.serve(console),
             self.service.watch(stop),
         );
-        served
     }
 }

@@ -89,10 +89,11 @@ pub trait Surroundings: Send + Sync {
     async fn store(&self, config: &Path) -> Result<StorePlace, Problem>;
     /// The JSON Schema of the configuration file.
     fn schema(&self) -> Result<String, Problem>;
-    /// The sandbox.
+    /// The sandbox; `json` says where its console is as one document.
     async fn sandbox(
         &self,
         arguments: &SandboxArguments,
+        json: bool,
         observer: Arc<dyn Observer>,
         cancel: &CancellationToken,
     ) -> Result<Exit, Problem>;

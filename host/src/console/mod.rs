@@ -16,4 +16,4 @@ mod reader;
 mod refusal;
 pub mod words;
 
-pub use handlers::{Provider, router};
+pub use handlers::{Provider, provider, router};

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::declared::configuration;
 use super::{Principal, Result, Service, ServiceError};
-use crate::run::{SourceDirectory, attempts};
+use crate::run::{SourceDirectory, attempts_with};
 use crate::store::ConnectionId;
 use crate::store::service::{DirectoryRecord, DirectoryVendor, Role};
 
@@ -45,7 +45,7 @@ impl Service {
             updated_at: self.now(),
         };
         let config = configuration(&self.config, &record, &[stand_in])?;
-        let setups = attempts(&config)
+        let setups = attempts_with(&config, &self.secrets)
             .await
             .map_err(|error| ServiceError::Internal(error.to_string()))?;
         let (_, setup) = setups

@@ -80,7 +80,7 @@ pub async fn execute(session: &mut Session<'_>, command: &Command) -> Result<Exi
                 .serve(session.opening(), &session.cancel)
                 .await
         }
-        Command::Sandbox(_) if session.shared.json => Err(Problem::refused(
+        Command::Sandbox(arguments) if session.shared.json && !arguments.console => Err(Problem::refused(
             "the sandbox tells a story, which has no JSON form; for programs, `groupcast simulators --json` serves the \
              same simulated vendors",
         )),
@@ -92,7 +92,7 @@ pub async fn execute(session: &mut Session<'_>, command: &Command) -> Result<Exi
             let observer = session.progress.clone();
             session
                 .surroundings
-                .sandbox(arguments, observer, &session.cancel)
+                .sandbox(arguments, session.shared.json, observer, &session.cancel)
                 .await
         }
         Command::Simulators(arguments) => {

@@ -596,6 +596,7 @@ impl Surroundings for FakeSurroundings {
     async fn sandbox(
         &self,
         _: &SandboxArguments,
+        _: bool,
         _: Arc<dyn Observer>,
         _: &CancellationToken,
     ) -> Result<Exit, Problem> {

@@ -16,6 +16,7 @@ use super::pages::sign_in::Problem;
 use super::reader::{Reader, tenant_href};
 use super::refusal::refusal;
 use crate::api::Web;
+use crate::config::ServiceSection;
 use crate::service::{Scope, Service, ServiceError};
 
 mod charts;
@@ -58,6 +59,15 @@ impl IntoResponse for Refused {
 
 /// An identity provider that people sign in by: what it is called.
 pub type Provider = String;
+
+/// What the identity provider of a configuration is called: its host.
+pub fn provider(section: &ServiceSection) -> Option<Provider> {
+    let oidc = section.oidc.as_ref()?;
+    let host = url::Url::parse(&oidc.issuer)
+        .ok()
+        .and_then(|url| url.host_str().map(str::to_owned));
+    Some(host.unwrap_or_else(|| oidc.issuer.clone()))
+}
 
 /// The console. Its sign-in page's form, and signing out, are the API's, which knows sessions.
 pub fn router(service: Arc<Service>, provider: Option<Provider>) -> Router<Web> {

@@ -314,15 +314,25 @@ async fn connected(
     for (key, value) in rare.into_iter().filter(|(_, value)| !value.is_empty()) {
         section.insert(key.to_owned(), value.clone().into());
     }
-    // The name is checked by the service before a secret is kept under it.
+    // Another directory of this name keeps its credential.
+    if service.directory(&reader.who, &id).await.is_ok() {
+        return Err(ServiceError::Conflict {
+            message: format!("there is a directory {} already; choose another name", id.name),
+            current: None,
+        });
+    }
+    // The secret first: a directory is set up as soon as it is there. One that is refused leaves none behind.
+    service
+        .set_secret(&reader.who, tenant, &secret_name, secret, None)
+        .await?;
     let new = NewDirectory {
         id: id.clone(),
         vendor,
         section: Value::Object(section),
     };
-    service.create_directory(&reader.who, new).await?;
-    service
-        .set_secret(&reader.who, tenant, &secret_name, secret, None)
-        .await?;
+    if let Err(error) = service.create_directory(&reader.who, new).await {
+        service.remove_secret(&reader.who, tenant, &secret_name).await?;
+        return Err(error);
+    }
     Ok(id)
 }
