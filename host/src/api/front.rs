@@ -75,11 +75,7 @@ impl Front {
             None => None,
             Some(oidc) => {
                 let secret = match &oidc.client_secret {
-                    Some(source) => Some(
-                        Secrets::new(&config.secrets_file, &config.secrets_key_file)
-                            .get(source)
-                            .await?,
-                    ),
+                    Some(source) => Some(Secrets::of(&config.secrets).get(source).await?),
                     None => None,
                 };
                 let ca_pem = match &config.ca_file {

@@ -17,6 +17,7 @@ use crate::service::Service;
 pub(super) struct Fronted {
     service: Arc<Service>,
     front: Front,
+    provider: Option<crate::console::Provider>,
 }
 
 impl Fronted {
@@ -46,12 +47,17 @@ impl Fronted {
         .map_err(|error| Problem::refused(error.to_string()))?;
         let loaded = service.load().await;
         loaded.map_err(|error| Problem::failed(error.to_string()))?;
-        tracing::info!(address = %front.address(), url = front.url(), "serving the API");
-        Ok(Self { service, front })
+        tracing::info!(address = %front.address(), url = front.url(), "serving the API and the console");
+        Ok(Self {
+            service,
+            front,
+            provider: crate::console::provider(section),
+        })
     }
 
     /// Serves until `stop`.
     pub(super) async fn serve(self, stop: &CancellationToken) {
-        tokio::join!(self.front.serve(axum::Router::new()), self.service.watch(stop));
+        let console = crate::console::router(Arc::clone(&self.service), self.provider);
+        tokio::join!(self.front.serve(console), self.service.watch(stop));
     }
 }

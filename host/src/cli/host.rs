@@ -422,10 +422,9 @@ struct Stored {
 
 /// The store of a configuration, for what is sealed there.
 async fn sealed_store(config: &Config) -> Result<Arc<dyn Store>, Problem> {
-    let store = crate::run::open_store(&config).await;
-    Ok(Arc::new(
-        store.map_err(|error| Problem::failed(error.to_string()))?,
-    ))
+    crate::run::open_store(config)
+        .await
+        .map_err(|error| Problem::failed(error.to_string()))
 }
 
 /// Whoever has the machine, for the audit log.
@@ -507,7 +506,7 @@ impl SecretStore for Stored {
 
     async fn rotate_key(&self) -> Result<String, Problem> {
         // What the key wraps is in the store: a key that is replaced without it would open nothing any more.
-        let secrets = if self.config.store_path.exists() {
+        let secrets = if self.config.store.url.is_some() || self.config.store_path.exists() {
             self.secrets.clone().with_store(sealed_store(&self.config).await?)
         } else {
             self.secrets.clone()

@@ -1,70 +1,78 @@
 //! `groupcast serve`: every connection on its schedule, several tenants side by side, until told to stop.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use async_trait::async_trait;
-use groupcast_guest::engine::Extent;
 use tokio_util::sync::CancellationToken;
 
 use super::exit::Exit;
+use super::front::Fronted;
 use super::problem::Problem;
 use crate::config::Config;
-use crate::run::{Groupcast, RunFailureKind, SyncOutcome};
-use crate::schedule::{EmbeddedEngine, Engine, EngineLimits, Runner, Trigger};
-use crate::store::{ConnectionId, RunEnd, RunResult, RunStore};
+use crate::run::{Groupcast, JobRunner, engine_limits};
+use crate::schedule::{EmbeddedEngine, Engine, JobWatcher};
+use crate::service::EventHub;
+use crate::store::ConnectionId;
+use crate::store::service::{JobRecord, JobState};
+use crate::telemetry::{QueuedJob, RunningJob, Telemetry, Watch, WatchedEngine};
 
-/// Runs a connection's sync when its time comes.
-struct Syncs(Arc<Groupcast>);
+/// What stands around the runs.
+pub(super) struct Around<'a> {
+    /// The configuration.
+    pub config: &'a Config,
+    /// What those who watch the host are told.
+    pub telemetry: &'a Telemetry,
+    /// What serves beside the runs.
+    pub watch: &'a Watch,
+    /// What people who watch are told.
+    pub events: Arc<EventHub>,
+}
 
-#[async_trait]
-impl Runner for Syncs {
-    async fn run(&self, connection: &ConnectionId, trigger: Trigger, cancel: CancellationToken) -> RunEnd {
-        tracing::info!(%connection, ?trigger, "sync begins");
-        let synced = match self.0.prepare(connection).await {
-            Ok(()) => self.0.sync(connection, Extent::Changes, &cancel).await,
-            Err(failure) => Err(failure),
-        };
-        let end = match synced {
-            Ok(SyncOutcome::Nothing(plan) | SyncOutcome::Applied { plan, .. }) if plan.plan.frozen() > 0 => {
-                let frozen = plan.plan.frozen();
-                let message = format!(
-                    "{frozen} groups could not be read whole and were left alone; `groupcast plan` says why"
-                );
-                RunEnd::new(RunResult::Failed, message)
-            }
-            Ok(SyncOutcome::Nothing(_)) => RunEnd::new(RunResult::Done, "source and target are in step"),
-            Ok(SyncOutcome::Planned { why, .. }) => RunEnd::new(RunResult::ChangesPending, why),
-            Ok(SyncOutcome::Applied { apply, .. }) => {
-                let report = &apply.report;
-                let message = format!("{} operations applied, {} refused", report.applied, report.failed);
-                let clean = report.failed == 0 && report.moved.is_empty();
-                RunEnd::new(
-                    if clean {
-                        RunResult::Done
-                    } else {
-                        RunResult::ChangesPending
-                    },
-                    message,
-                )
-            }
-            Err(failure) => {
-                let result = match failure.kind {
-                    RunFailureKind::Refused => RunResult::Refused,
-                    RunFailureKind::Failed => RunResult::Failed,
-                };
-                RunEnd::new(result, failure.to_string())
-            }
-        };
-        match end.result {
-            RunResult::Done => tracing::info!(%connection, message = end.message, "sync ended"),
-            RunResult::ChangesPending => {
-                tracing::warn!(%connection, message = end.message, "sync ended, changes wait")
-            }
-            RunResult::Refused | RunResult::Failed => {
-                tracing::error!(%connection, message = end.message, "sync ended badly");
-            }
+/// How often the scheduler says that it lives.
+const BEAT: Duration = Duration::from_secs(15);
+
+/// Says that the scheduler lives while it is polled, and that the host stops once it does.
+async fn beating(telemetry: &Telemetry, watch: &Watch, stop: &CancellationToken) -> Infallible {
+    loop {
+        telemetry.beat();
+        tokio::select! {
+            () = stop.cancelled() => break,
+            () = tokio::time::sleep(BEAT) => {}
         }
-        end
+    }
+    watch.stopping();
+    std::future::pending().await
+}
+
+/// Counts jobs that wait and are at work.
+struct Counted {
+    telemetry: Telemetry,
+    jobs: Mutex<HashMap<String, Counts>>,
+}
+
+/// What is counted of one job, until it is dropped.
+enum Counts {
+    Queued(QueuedJob),
+    Running(#[expect(dead_code, reason = "counts while it is held")] RunningJob),
+}
+
+impl JobWatcher for Counted {
+    fn job(&self, job: &JobRecord) {
+        let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = jobs.remove(&job.id);
+        match (job.state, known) {
+            // Put back into the queue by a stop: it waits for another process.
+            (JobState::Queued, Some(Counts::Running(_))) | (JobState::Ended, _) => {}
+            (JobState::Queued, _) => {
+                jobs.insert(job.id.clone(), Counts::Queued(self.telemetry.queued()));
+            }
+            (JobState::Running, Some(Counts::Queued(queued))) => {
+                jobs.insert(job.id.clone(), Counts::Running(queued.begins()));
+            }
+            (JobState::Running, _) => {}
+        }
     }
 }
 
@@ -74,44 +82,73 @@ impl Runner for Syncs {
 /// If no connection has a schedule, or one cannot be set.
 pub(super) async fn serve(
     groupcast: Arc<Groupcast>,
-    config: &Config,
     connections: &[ConnectionId],
+    around: Around<'_>,
     stop: &CancellationToken,
 ) -> Result<Exit, Problem> {
-    let runs: Arc<dyn RunStore> = Arc::clone(groupcast.store()) as Arc<dyn RunStore>;
+    let Around {
+        config,
+        telemetry,
+        watch,
+        ..
+    } = around;
+    let store = Arc::clone(groupcast.store());
+    let counted = Arc::new(Counted {
+        telemetry: telemetry.clone(),
+        jobs: Mutex::default(),
+    });
     let engine = EmbeddedEngine::new(
-        Arc::new(Syncs(groupcast)),
-        runs,
-        EngineLimits::default(),
-        rand::random(),
+        Arc::new(JobRunner::new(Arc::clone(&groupcast))),
+        store,
+        engine_limits(config),
+        Some(counted as Arc<dyn JobWatcher>),
     );
+    let max_age = config.telemetry.max_age_seconds.map(Duration::from_secs);
+    let engine: Arc<dyn Engine> = Arc::new(WatchedEngine::new(Arc::new(engine), telemetry.clone(), max_age));
+    let failed = |error: crate::schedule::EngineError| Problem::failed(error.to_string());
     let mut scheduled = 0u32;
     for connection in config.connections() {
         if !connections.contains(&connection.id) {
             continue;
         }
-        scheduled += u32::from(connection.schedule.is_some());
+        let timetable = connection.schedule.clone();
+        let enabled = timetable.as_ref().filter(|timetable| timetable.enabled);
+        scheduled += u32::from(enabled.is_some());
         engine
-            .put_schedule(&connection.id, connection.schedule.clone())
+            .put_schedule(&connection.id, timetable)
             .await
-            .map_err(|error| Problem::failed(error.to_string()))?;
-        match engine
-            .status(&connection.id)
-            .await
-            .ok()
-            .and_then(|status| status.next)
-        {
-            Some(next) => tracing::info!(connection = %connection.id, %next, "scheduled"),
-            None => tracing::info!(connection = %connection.id, "has no schedule"),
+            .map_err(failed)?;
+        // Whoever starts the service may have mended what a connection was put aside for.
+        engine.changed(&connection.id).await.map_err(failed)?;
+        let status = engine.status(&connection.id).await.map_err(failed)?;
+        match (status.next, status.why) {
+            (Some(next), why) => {
+                tracing::info!(connection = %connection.id, %next, why, "scheduled");
+            }
+            (None, why) => tracing::info!(connection = %connection.id, why, "nothing begins by itself"),
         }
     }
-    if scheduled == 0 {
+    // Tenants of the store may come at any time, and people ask for runs.
+    if scheduled == 0 && config.service.is_none() {
         return Err(Problem::refused(
             "no connection has a schedule, so there is nothing to serve; give one, such as \
              schedule = { cron = \"*/15 * * * *\", timezone = \"UTC\" }",
         ));
     }
-    let served = engine.serve(stop.clone()).await;
+    let front = match &config.service {
+        Some(section) => Some(Fronted::open(&groupcast, &engine, section, &around, stop).await?),
+        None => None,
+    };
+    let serving = async {
+        match front {
+            Some(front) => tokio::join!(engine.serve(stop.clone()), front.serve(stop)).0,
+            None => engine.serve(stop.clone()).await,
+        }
+    };
+    let served = tokio::select! {
+        served = serving => served,
+        never = beating(telemetry, watch, stop) => match never {},
+    };
     for connection in &served.dropped {
         tracing::warn!(%connection, "its run did not end in time and was dropped; the next run settles what is open");
     }

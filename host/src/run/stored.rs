@@ -18,7 +18,7 @@ pub async fn store_location(config: &Config) -> Result<Location, StoreError> {
     let Some(source) = &config.store.url else {
         return Ok(Location::File(config.store_path.clone()));
     };
-    let url = Secrets::new(&config.secrets_file, &config.secrets_key_file)
+    let url = Secrets::of(&config.secrets)
         .get(source)
         .await
         .map_err(|error| StoreError::Unfit {

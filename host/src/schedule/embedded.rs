@@ -251,12 +251,7 @@ impl<R: Runner> Inner<R> {
     fn dispatch(self: &Arc<Self>) {
         let mut table = self.table();
         while let Some(turn) = table.begin_next(self.time.now()) {
-            let Turn {
-                job,
-                key,
-                cancel,
-                span,
-            } = turn;
+            let Turn { job, key, cancel } = turn;
             let inner = Arc::clone(self);
             let span = job_span(&job);
             let attended = async move { inner.attend(job, key, cancel).await };

@@ -8,14 +8,12 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
-use tracing::Span;
 
 use super::fair::{Class, Fair, Places};
 use super::timetable::Beginning;
 use super::{EngineError, Timetable};
 use crate::store::service::{JobRecord, JobState, RunState, Trigger, Work};
 use crate::store::{ConnectionId, RunEnd};
-use crate::telemetry::traces;
 
 /// From how long on a job counts as one that takes long.
 pub(super) const LONG: Duration = Duration::from_secs(30);
@@ -57,8 +55,6 @@ pub(super) struct Active {
     pub(super) task: Option<AbortHandle>,
     /// In the queue; before, it is being written down.
     waiting: bool,
-    /// While it waits: of its waiting, and of the job.
-    spans: Option<(Span, Span)>,
 }
 
 /// A job whose turn it is.
@@ -66,7 +62,6 @@ pub(super) struct Turn {
     pub(super) job: JobRecord,
     pub(super) key: u64,
     pub(super) cancel: CancellationToken,
-    pub(super) span: Span,
 }
 
 /// What became of a wish to begin a job.
@@ -136,7 +131,6 @@ impl Table {
             cancel: CancellationToken::new(),
             task: None,
             waiting: false,
-            spans: None,
         });
         Ok(Entered::New(key, displaced))
     }
@@ -152,12 +146,6 @@ impl Table {
             return;
         };
         active.waiting = true;
-        let span = traces::job(
-            &active.record.connection,
-            &active.record.id,
-            active.record.work.word(),
-        );
-        active.spans = Some((span.in_scope(traces::waiting), span));
         let class = match active.record.trigger {
             Trigger::Request { .. } => Class::Request,
             Trigger::Event => Class::Event,
@@ -187,12 +175,10 @@ impl Table {
             active.waiting = false;
             active.record.state = JobState::Running;
             active.record.began_at = Some(now);
-            let span = active.spans.take().map_or_else(Span::none, |(_, job)| job);
             return Some(Turn {
                 job: active.record.clone(),
                 key,
                 cancel: active.cancel.clone(),
-                span,
             });
         }
     }

@@ -11,7 +11,6 @@ use super::{Result, Service, ServiceError};
 use crate::config::Config;
 use crate::plugin::PluginFolder;
 use crate::run::{ConnectionSetup, ConnectionSource, ManagedSwitch, SetupError, attempts_with};
-use crate::store::ConnectionId;
 use crate::store::service::{DirectoryRecord, TenancyStore, TenantRecord};
 use crate::store::{ConnectionId, StoreError};
 

@@ -182,7 +182,11 @@ impl From<DirectoryView> for Directory {
             last_success: view.last_success,
             schedule: view.schedule,
             next_run: view.status.next,
-            running_since: view.status.running_since,
+            running_since: view
+                .status
+                .job
+                .as_ref()
+                .map(|job| job.began_at.unwrap_or(job.queued_at)),
             unusable: view.unusable,
         }
     }

@@ -46,10 +46,6 @@ pub async fn execute(session: &mut Session<'_>, command: &Command) -> Result<Exi
         Command::Undo(arguments) => apply::undo(session, arguments).await,
         Command::Secrets(arguments) => secrets::secrets(session, &arguments.command).await,
         Command::Store(arguments) => store::store(session, &arguments.command).await,
-        Command::Plugin(arguments) => {
-            let PluginCommand::Inspect { file } = &arguments.command;
-            inspect::inspect(session, file).await
-        }
         Command::Token(arguments) => tokens::tokens(session, &arguments.command).await,
         Command::Openapi => {
             session.text(&crate::api::openapi_text())?;

@@ -16,7 +16,7 @@ use crate::egress::rules::Rule;
 use crate::plugin::{OCI_SCHEME, PluginEngine, PluginFolder, Puller, RegistryCredential, RunLimits};
 use crate::secrets::Secrets;
 use crate::service::Principal;
-use crate::store::service::{NewAuditEntry, PluginRecord, TenancyStore as _};
+use crate::store::service::{NewAuditEntry, PluginRecord};
 
 fn configuration(session: &Session<'_>) -> Result<Config, Problem> {
     crate::cli::host::load(&session.shared.config)
@@ -62,7 +62,7 @@ pub async fn pulled(config: &Config, reference: &str) -> Result<Vec<u8>, Problem
         .iter()
         .find(|registry| registry.host == host)
     {
-        let secrets = Secrets::new(&config.secrets_file, &config.secrets_key_file);
+        let secrets = Secrets::of(&config.secrets);
         credential = Some(RegistryCredential {
             username: registry.username.clone(),
             password: secrets
