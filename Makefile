@@ -16,15 +16,12 @@ endif
 # those of the tests, and need not be checked once more, which takes as long as all tests.
 CLIPPY = RUSTC_WORKSPACE_WRAPPER=clippy-driver CLIPPY_ARGS=-D__CLIPPY_HACKERY__warnings__CLIPPY_HACKERY__
 
-.PHONY: help sandbox console test browser soak scale clients lint deny guest-toolchain node-packages
 # The program, of the same compilation as the tests: of one package alone some dependencies would have other features, and
 # be compiled once more.
 BUILD = cargo build --locked --workspace --lib --bins
 
-.PHONY: help sandbox test soak scale clients lint deny guest-toolchain node-packages
-.PHONY: help sandbox test soak scale tenants clients lint deny guest-toolchain node-packages
-.PHONY: help sandbox test soak scale clients api-test lint deny guest-toolchain node-packages
-.PHONY: help sandbox test soak scale clients lint deny guest-toolchain node-packages postgres
+.PHONY: help sandbox console test browser api-test operations soak scale tenants clients lint deny guest-toolchain \
+	node-packages postgres
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 20
@@ -34,7 +31,8 @@ sandbox: guest-toolchain ## Build everything and do the main job against simulat
 	target/debug/groupcast sandbox $(SANDBOX)
 
 console: guest-toolchain ## Build everything and serve the console with simulated vendors behind it
-	cargo run --locked --package groupcast -- sandbox --console $(CONSOLE)
+	$(BUILD)
+	target/debug/groupcast sandbox --console $(CONSOLE)
 
 # With nextest (cargo-nextest, where it is installed) tests of all rooms run beside each other: most of them wait.
 test: guest-toolchain node-packages postgres ## Run every test
@@ -48,7 +46,7 @@ test: guest-toolchain node-packages postgres ## Run every test
 
 browser: guest-toolchain ## Click through the console in headless Chromium; screenshots are in target/screenshots
 	@bash .ci/browser
-	cargo build --locked --package groupcast
+	$(BUILD)
 	cd tests/browser && node --test --test-reporter=spec $(BROWSER)
 
 soak: ## Simulated stories of faults and crashes, on and on, until one fails or Ctrl-C
@@ -68,7 +66,7 @@ clients: guest-toolchain ## The vendors' own client libraries against the simula
 	@bash tests/simulators/clients/run.sh target/debug/groupcast $(CLIENTS)
 
 api-test: guest-toolchain ## schemathesis against the API (API_TEST=options for it)
-	cargo build --locked --package groupcast
+	$(BUILD)
 	@bash .ci/schemathesis target/debug/groupcast $(API_TEST)
 
 lint: guest-toolchain ## Format, clippy, dependencies
@@ -76,7 +74,6 @@ lint: guest-toolchain ## Format, clippy, dependencies
 	@set -x; $(CLIPPY) cargo build --locked --profile test --workspace --all-targets
 	$(MAKE) --no-print-directory deny
 
-.PHONY: operations
 operations: ## Alert rules, dashboards, unit and image, by the tools that read them
 	@bash .ci/operations
 
