@@ -11,6 +11,11 @@
 //! - Changes by POST, PUT, PATCH and DELETE are checked for their CSRF token before a handler sees them.
 //! - The content security policy takes nothing inline: scripts and styles are files of this host.
 
+#![allow(
+    clippy::result_large_err,
+    reason = "an error here is the answer itself, made once a request; boxing it would buy nothing"
+)]
+
 mod body;
 mod caller;
 mod fields;

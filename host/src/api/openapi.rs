@@ -1,5 +1,10 @@
 //! The OpenAPI 3.1 document: from the handlers and their types, with what all operations share put in once.
 
+#![allow(
+    clippy::indexing_slicing,
+    reason = "the keys of a JSON object: what is not there is made; the document is of this program alone, and a test makes it"
+)]
+
 use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};

@@ -31,13 +31,16 @@ pub enum Proof {
     Federated(SecretHandle),
 }
 
+/// A certificate as it was read, and of which versions of its two secrets.
+type Parsed = ((u64, u64), Arc<Certificate>);
+
 /// A certificate and its key, by their places.
 pub struct CertificateProof {
     certificate: SecretHandle,
     key: SecretHandle,
     algorithm: Algorithm,
     /// As they were last read.
-    parsed: Mutex<Option<((u64, u64), Arc<Certificate>)>>,
+    parsed: Mutex<Option<Parsed>>,
 }
 
 impl CertificateProof {

@@ -361,10 +361,12 @@ fn violation(
     if let Some(what) = store.data().meter.exceeded {
         return too_much(what);
     }
+    // What it did first counts, and not that it fell over what came of it.
+    if let Some(reason) = watch.reason() {
+        return reason;
+    }
     match error.downcast_ref::<Trap>() {
-        Some(Trap::Interrupt) => watch
-            .reason()
-            .unwrap_or(Violation::ComputedTooLong { limit: limits.cpu }),
+        Some(Trap::Interrupt) => Violation::ComputedTooLong { limit: limits.cpu },
         Some(Trap::StackOverflow) => Violation::StackExhausted,
         Some(trap) => Violation::Crashed {
             how: trap.to_string(),

@@ -53,7 +53,7 @@ impl Runner for JobRunner {
     async fn run(&self, job: &JobRecord, cancel: CancellationToken) -> JobEnd {
         let connection = &job.connection;
         let word = job.work.word();
-        tracing::info!(%connection, job = job.id, trigger = ?job.trigger, "{word} begins");
+        tracing::info!(%connection, job = job.id, work = word, trigger = ?job.trigger, "a job begins");
         let runs = Arc::new(JobRuns::new(&job.id));
         let groupcast = self.groupcast.for_job(Arc::clone(&runs));
         let done = match groupcast.prepare(connection).await {
@@ -71,13 +71,13 @@ impl Runner for JobRunner {
         };
         match end.result {
             RunResult::Done => {
-                tracing::info!(%connection, job = job.id, message = end.message, "{word} ended")
+                tracing::info!(%connection, job = job.id, work = word, outcome = end.message, "a job ended")
             }
             RunResult::ChangesPending => {
-                tracing::warn!(%connection, job = job.id, message = end.message, "{word} ended, changes wait");
+                tracing::warn!(%connection, job = job.id, work = word, outcome = end.message, "a job ended, changes wait");
             }
             RunResult::Refused | RunResult::Failed => {
-                tracing::error!(%connection, job = job.id, message = end.message, "{word} ended badly");
+                tracing::error!(%connection, job = job.id, work = word, outcome = end.message, "a job ended badly");
             }
         }
         JobEnd {

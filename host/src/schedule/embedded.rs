@@ -373,9 +373,15 @@ impl<R: Runner> Inner<R> {
             None
         } else {
             let last = state.last_due.or(slot.since);
-            slot.timetable
+            let next = slot
+                .timetable
                 .as_ref()
-                .and_then(|timetable| timetable.next(now, last, state.not_before, seed(id)))
+                .and_then(|timetable| timetable.next(now, last, state.not_before, seed(id)));
+            // A look whose moment has come and that nobody took yet: the timetable has only the one after it.
+            let due = slot
+                .next
+                .filter(|next| !next.scheduled && next.at <= now && last.is_none_or(|last| last < next.due));
+            due.or(next)
         };
         slot.state = state;
         drop(table);

@@ -61,7 +61,7 @@ pub(super) struct Membership {
 
 impl From<crate::ledger::Membership> for Membership {
     fn from(membership: crate::ledger::Membership) -> Self {
-        let provenance = serde_json::to_value(&membership.provenance).ok();
+        let provenance = serde_json::to_value(membership.provenance).ok();
         Self {
             target: membership.target,
             principal: membership.principal,

@@ -225,16 +225,11 @@ impl Live {
     async fn gather(&mut self) {
         let deadline = tokio::time::Instant::now() + LOOK;
         let mut until = deadline;
-        loop {
-            match tokio::time::timeout_at(until, self.watching.next()).await {
-                Ok(Some(event)) => {
-                    let ended = self.told.take(event);
-                    let now = tokio::time::Instant::now();
-                    // The job's own record is written right after the run's end.
-                    until = until.min(now + if ended { TOLD / 2 } else { TOLD });
-                }
-                Ok(None) | Err(_) => break,
-            }
+        while let Ok(Some(event)) = tokio::time::timeout_at(until, self.watching.next()).await {
+            let ended = self.told.take(event);
+            let now = tokio::time::Instant::now();
+            // The job's own record is written right after the run's end.
+            until = until.min(now + if ended { TOLD / 2 } else { TOLD });
         }
         if let Ok(record) = self.service.job(&self.reader.who, &self.record.id).await {
             self.record = record;

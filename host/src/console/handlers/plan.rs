@@ -168,10 +168,7 @@ pub async fn one(
                 && reader.who.may(Some(&id.tenant), Role::Operator),
             to_apply,
             to_apply_told: if to_apply {
-                told(&PlanSummary {
-                    held: 0,
-                    ..summary.clone()
-                })
+                told(&PlanSummary { held: 0, ..summary })
             } else {
                 "Everything in it is held".to_owned()
             },

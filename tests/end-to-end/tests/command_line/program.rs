@@ -63,7 +63,7 @@ pub fn call(folder: &Path, words: &[&str]) -> Ended {
 /// A call in this process that goes on until it is told to stop.
 pub struct Calling {
     stop: CancellationToken,
-    thread: JoinHandle<Ended>,
+    thread: Mutex<Option<JoinHandle<Ended>>>,
 }
 
 /// Begins a call in this process.
@@ -73,7 +73,10 @@ pub fn begin(folder: &Path, words: &[&str]) -> Calling {
     let stop = CancellationToken::new();
     let told = stop.clone();
     let thread = std::thread::spawn(move || called(&folder, &words, told));
-    Calling { stop, thread }
+    Calling {
+        stop,
+        thread: Mutex::new(Some(thread)),
+    }
 }
 
 impl Calling {
@@ -81,21 +84,27 @@ impl Calling {
     pub fn until(&self, what: &str, patience: Duration, holds: impl Fn() -> bool) {
         let start = Instant::now();
         while !holds() {
-            assert!(!self.thread.is_finished(), "it ended before: {what}");
+            if self.thread.lock().unwrap().as_ref().unwrap().is_finished() {
+                panic!("it ended before: {what}\n{:?}", self.joined());
+            }
             assert!(start.elapsed() < patience, "waited in vain: {what}");
             std::thread::sleep(Duration::from_millis(50));
         }
     }
 
+    fn joined(&self) -> Ended {
+        self.thread.lock().unwrap().take().unwrap().join().unwrap()
+    }
+
     /// Waits for its end.
     pub fn end(self) -> Ended {
-        self.thread.join().unwrap()
+        self.joined()
     }
 
     /// Asks it to stop, and waits for its end.
     pub fn stop(self) -> Ended {
         self.stop.cancel();
-        self.thread.join().unwrap()
+        self.joined()
     }
 }
 
