@@ -181,7 +181,7 @@ impl From<sqlx::Error> for StoreError {
 
 /// Whether the code says that somebody else holds what a write needs. SQLite's codes are numbers of up to four digits:
 /// `SQLITE_BUSY`, and its extended codes in the low byte. PostgreSQL's have five places.
-fn is_busy(code: &str) -> bool {
+pub(super) fn is_busy(code: &str) -> bool {
     match code.len() {
         5 => matches!(code, "55P03" | "40P01" | "40001"),
         _ => code.parse::<u32>().is_ok_and(|code| code & 0xff == 5),

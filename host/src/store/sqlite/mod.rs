@@ -14,6 +14,7 @@ use sqlx::sqlite::{
 };
 use sqlx::{Connection, Sqlite, SqliteConnection, Transaction};
 
+use super::error::is_busy;
 use super::locks::Lock;
 use super::records::{Clock, system_clock};
 use super::{Result, Schema, StoreError};
@@ -78,11 +79,7 @@ impl SqliteStore {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(BUSY);
-        let writer = SqlitePoolOptions::new()
-            .max_connections(1)
-            .connect_with(options.clone())
-            .await
-            .map_err(|error| failed(error.into()))?;
+        let writer = connect(1, &options).await.map_err(|error| failed(error.into()))?;
         migrate(&writer).await.map_err(|error| match error {
             MigrateError::VersionMissing(version) => StoreError::Newer {
                 place: path.display().to_string(),
@@ -90,9 +87,7 @@ impl SqliteStore {
             },
             other => failed(other.into()),
         })?;
-        let reader = SqlitePoolOptions::new()
-            .max_connections(READERS)
-            .connect_with(options.pragma("query_only", "on"))
+        let reader = connect(READERS, &options.pragma("query_only", "on"))
             .await
             .map_err(|error| failed(error.into()))?;
         Ok(Self {
@@ -167,6 +162,26 @@ impl SqliteStore {
     }
 }
 
+/// Opens connections to the file. While another process makes it, the journal's mode cannot be set, and SQLite does not
+/// wait for that as it waits for other locks.
+async fn connect(connections: u32, options: &SqliteConnectOptions) -> sqlx::Result<SqlitePool> {
+    let begun = tokio::time::Instant::now();
+    loop {
+        let pool = SqlitePoolOptions::new()
+            .max_connections(connections)
+            .connect_with(options.clone())
+            .await;
+        match pool {
+            Err(sqlx::Error::Database(cause))
+                if cause.code().as_deref().is_some_and(is_busy) && begun.elapsed() < BUSY =>
+            {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            opened => return opened,
+        }
+    }
+}
+
 /// Brings the schema up to date. Two processes may find a new file at the same moment: the one that comes second fails
 /// on what the first has made by then, and finds it done when it looks again.
 async fn migrate(writer: &SqlitePool) -> std::result::Result<(), MigrateError> {
@@ -228,6 +243,23 @@ mod tests {
                 std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
                 0o600
             );
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_new_file_is_opened_by_many_at_once() {
+        for _ in 0..10 {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("store.db");
+            let opening: Vec<_> = (0..12)
+                .map(|_| {
+                    let path = path.clone();
+                    tokio::spawn(async move { SqliteStore::open(&path).await.map(drop) })
+                })
+                .collect();
+            for opened in opening {
+                opened.await.unwrap().unwrap();
+            }
         }
     }
 
