@@ -46,6 +46,10 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Strict<T> {
         }
         let bytes = whole(request.into_body()).await?;
         let value = read(&bytes)?;
+        // A list would be taken for the fields of an object, one after the other.
+        if !value.is_object() {
+            return Err(Problem::invalid_value("", "the body must be a JSON object"));
+        }
         typed(value).map(Self)
     }
 }

@@ -43,6 +43,9 @@ pub(super) struct SecretPath {
     secret: String,
 }
 
+/// The longest value, in characters; a service account's key file has under 3,000.
+const LONGEST: usize = 65_536;
+
 /// A value to set.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -64,6 +67,10 @@ pub(super) async fn put(
     Place(path): Place<SecretPath>,
     Strict(secret): Strict<SecretToSet>,
 ) -> Result<Response, Problem> {
+    if secret.value.chars().count() > LONGEST {
+        let message = format!("a secret has {LONGEST} characters at most");
+        return Err(Problem::invalid_value("value", message));
+    }
     let value = SecretString::from(secret.value);
     web.service
         .set_secret(
