@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, HashMap};
 
 use groupcast_guest::plan::part::{GroupState, Part, Reason};
 use groupcast_guest::settings::{DriftPolicy, Settings};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::catalogue::BoundBy;
-use super::{CatalogueGroup, PAGE, Principal, Result, Service, ServiceError};
+use super::choosing::{begins_list, changed_section};
+use super::{CatalogueGroup, GroupChange, PAGE, Principal, Result, Service, ServiceError};
 use crate::ledger::Binding;
-use crate::store::service::{DirectoryVendor, Role, Version};
+use crate::store::service::{Role, Version};
 use crate::store::{ConnectionId, Page, PlanQuery};
 
 /// Which groups.
@@ -71,19 +72,6 @@ pub struct GroupView {
     pub key: Option<String>,
     /// Whether it still is in the source.
     pub is_gone: bool,
-}
-
-/// A change of one group's settings; what is none stays.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct GroupChange {
-    /// Whether it is bound: from then on the list on our side counts, which begins with what JumpCloud says (R30, R32).
-    pub bound: Option<bool>,
-    /// Its Google address here; `Some(None)` is its own email again (R12, R14).
-    pub address: Option<Option<String>>,
-    /// Whether it is selected for export to Entra (R2, R29).
-    pub selected: Option<bool>,
-    /// Its drift policy; `Some(None)` is the directory's.
-    pub policy: Option<Option<DriftPolicy>>,
 }
 
 /// What the latest plan and the ledger know.
@@ -168,53 +156,16 @@ impl Service {
     ) -> Result<GroupView> {
         self.require_directory(who, id, Role::Operator).await?;
         let before = self.stored_directory(id).await?;
-        let catalogue = self.catalogue(id, false).await?;
-        let of_source = catalogue
-            .groups
-            .iter()
-            .find(|one| one.id == group)
-            .ok_or_else(|| ServiceError::not_found("group", group))?;
-        let mut section = before.section.clone();
-        let fields = section
-            .as_object_mut()
-            .ok_or_else(|| ServiceError::Internal(format!("the section of {id} is no object")))?;
-        if let Some(bound) = change.bound {
-            let associated = catalogue.groups.iter().filter(|one| one.is_bound);
-            set_member(fields, "bound", of_source, bound, || {
-                associated.map(|one| Value::from(one.id.clone())).collect()
-            });
+        // Where a list of ours begins with what JumpCloud binds, that must be of this moment.
+        let begins = begins_list(&before.section, &change);
+        let catalogue = self.catalogue(id, begins).await?;
+        if begins && let Some(why) = &catalogue.incomplete {
+            return Err(ServiceError::Refused(format!(
+                "the list of groups begins with those that JumpCloud binds, and these could not be read whole ({why}); \
+                 try again"
+            )));
         }
-        if let Some(address) = change.address {
-            if before.vendor != DirectoryVendor::Google {
-                return Err(ServiceError::invalid(
-                    "address",
-                    "only Google groups have an address",
-                ));
-            }
-            set_entry(fields, "addresses", of_source, address.map(Value::from));
-        }
-        if let Some(selected) = change.selected {
-            if before.vendor != DirectoryVendor::Entra {
-                return Err(ServiceError::invalid(
-                    "selected",
-                    "only Entra groups are selected",
-                ));
-            }
-            if fields
-                .get("selected")
-                .and_then(Value::as_array)
-                .is_some_and(|all| all.contains(&"*".into()))
-            {
-                let bound = catalogue.groups.iter().filter(|one| one.is_bound);
-                let all = bound.map(|one| Value::from(one.id.clone())).collect();
-                fields.insert("selected".to_owned(), Value::Array(all));
-            }
-            set_member(fields, "selected", of_source, selected, Vec::new);
-        }
-        if let Some(policy) = change.policy {
-            let policy = policy.and_then(|policy| serde_json::to_value(policy).ok());
-            set_entry(fields, "policies", of_source, policy);
-        }
+        let section = changed_section(&before, &catalogue, group, change)?;
         self.put_section(who, before, section, version, "group.changed")
             .await?;
         self.group(who, id, group).await
@@ -379,47 +330,9 @@ fn view(group: &CatalogueGroup, settings: &Settings, known: &Known) -> GroupView
     }
 }
 
-/// Puts a group on a list of IDs, or takes it off; a list that is not there begins as `first` says.
-fn set_member(
-    fields: &mut Map<String, Value>,
-    key: &str,
-    group: &CatalogueGroup,
-    on: bool,
-    first: impl FnOnce() -> Vec<Value>,
-) {
-    let list = match fields.get(key) {
-        Some(Value::Array(list)) => list.clone(),
-        _ => first(),
-    };
-    let mut list: Vec<Value> = list
-        .into_iter()
-        .filter(|one| one.as_str() != Some(&group.id) && one.as_str() != Some(&group.name))
-        .collect();
-    if on {
-        list.push(group.id.clone().into());
-    }
-    fields.insert(key.to_owned(), Value::Array(list));
-}
-
-/// Writes a group's entry of a table, or removes it.
-fn set_entry(fields: &mut Map<String, Value>, key: &str, group: &CatalogueGroup, value: Option<Value>) {
-    let table = fields
-        .entry(key.to_owned())
-        .or_insert_with(|| Value::Object(Map::new()));
-    let Some(table) = table.as_object_mut() else {
-        return;
-    };
-    table.remove(&group.name);
-    table.remove(&group.id);
-    if let Some(value) = value {
-        table.insert(group.id.clone(), value);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     fn group(id: &str, name: &str, is_bound: bool) -> CatalogueGroup {
         CatalogueGroup {
@@ -429,41 +342,6 @@ mod tests {
             description: String::new(),
             is_bound,
         }
-    }
-
-    fn fields(value: Value) -> Map<String, Value> {
-        value.as_object().cloned().unwrap()
-    }
-
-    #[test]
-    fn r30_a_list_of_ours_begins_with_what_jumpcloud_binds() {
-        let mut section = fields(json!({}));
-        set_member(&mut section, "bound", &group("g3", "Ops", false), true, || {
-            vec!["g1".into(), "g2".into()]
-        });
-        assert_eq!(section["bound"], json!(["g1", "g2", "g3"]));
-        set_member(
-            &mut section,
-            "bound",
-            &group("g1", "Sales", true),
-            false,
-            Vec::new,
-        );
-        assert_eq!(section["bound"], json!(["g2", "g3"]));
-    }
-
-    #[test]
-    fn a_group_that_was_named_goes_on_by_its_id() {
-        let mut section = fields(json!({"addresses": {"Sales": "old@example.com"}, "selected": ["Sales"]}));
-        let sales = group("g1", "Sales", true);
-        set_entry(&mut section, "addresses", &sales, Some("new@example.com".into()));
-        set_member(&mut section, "selected", &sales, true, Vec::new);
-        assert_eq!(
-            Value::Object(section.clone()),
-            json!({"addresses": {"g1": "new@example.com"}, "selected": ["g1"]})
-        );
-        set_entry(&mut section, "addresses", &sales, None);
-        assert_eq!(section["addresses"], json!({}));
     }
 
     #[test]

@@ -16,6 +16,7 @@ use crate::store::service::{NewAuditEntry, Role, SealedStore};
 use crate::store::{ConnectionId, Store};
 
 mod catalogue;
+mod choosing;
 mod declared;
 mod directories;
 mod error;
@@ -35,10 +36,11 @@ mod watching;
 mod work;
 
 pub use catalogue::{BoundBy, Catalogue, CatalogueGroup};
+pub use choosing::GroupChange;
 pub use directories::{Declared, DirectoryView, NewDirectory};
 pub use error::{Invalid, Result, ServiceError};
 pub use events::{EventFilter, EventHub, EventKind, ServiceEvent, Subscription, Watched};
-pub use groups::{GroupChange, GroupQuery, GroupView, Only};
+pub use groups::{GroupQuery, GroupView, Only};
 pub use keys::SecretView;
 pub use people::NewToken;
 pub use plans::{PartView, PlanView};
