@@ -40,8 +40,11 @@ struct Trusted {
     judge: Option<Arc<Naming>>,
 }
 
-/// What was read, by the configuration's certificates, and when.
-static READ: Mutex<BTreeMap<Option<Vec<u8>>, (Instant, Trusted)>> = Mutex::new(BTreeMap::new());
+/// What was read and when, by the configuration's certificates.
+type Read = BTreeMap<Option<Vec<u8>>, (Instant, Trusted)>;
+
+/// What was read.
+static READ: Mutex<Read> = Mutex::new(BTreeMap::new());
 
 /// TLS as client, for every connection of a tenant. Tenants share who is trusted, and nothing else: each resumes sessions
 /// of its own alone.

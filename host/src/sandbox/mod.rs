@@ -2,11 +2,16 @@
 //!
 //! The simulators ([`simulators`]) stand behind real sockets with TLS, a folder ([`folder`]) holds an ordinary
 //! configuration with secrets in files, and a story ([`story`]) is told through the same operations that the command
-//! line uses; the console ([`console`]) stands beside it. What was promised is judged against the simulators' own state ([`expectation`]), never against what
-//! Groupcast says about itself.
+//! line uses; the console ([`console`]) stands beside it. What was promised is judged against the simulators' own state
+//! ([`expectation`]), never against what Groupcast says about itself.
 //!
 //! What may not enter: a way around the product. The sandbox has no access that an operator would not have, apart from
 //! the clicks of the simulated administrator.
+
+#![allow(
+    clippy::result_large_err,
+    reason = "an error here ends the sandbox, once; boxing it would buy nothing"
+)]
 
 mod command;
 mod console;

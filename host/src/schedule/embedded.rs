@@ -232,7 +232,7 @@ impl<R: Runner> Inner<R> {
         };
         if let Some(displaced) = displaced {
             self.end_unbegun(
-                displaced,
+                *displaced,
                 "somebody asked for work before its turn came, which took its place",
             )
             .await;

@@ -68,7 +68,7 @@ pub(super) struct Turn {
 pub(super) enum Entered {
     /// It has the connection's place; it is to be written down, and then to wait. With it, the job that had the place
     /// and never began.
-    New(u64, Option<JobRecord>),
+    New(u64, Option<Box<JobRecord>>),
     /// Another one has it.
     Busy(String),
 }
@@ -120,7 +120,11 @@ impl Table {
                 return Ok(Entered::Busy(job.unwrap_or_default()));
             }
             self.by_key.remove(&key);
-            displaced = self.slot(&id)?.active.take().map(|active| active.record);
+            displaced = self
+                .slot(&id)?
+                .active
+                .take()
+                .map(|active| Box::new(active.record));
         }
         self.last_key += 1;
         let key = self.last_key;

@@ -18,12 +18,15 @@ use crate::store::service::{
 /// How often a change is tried again that others got before.
 const ATTEMPTS: usize = 8;
 
+/// Data keys by tenant and generation.
+type OpenKeys = HashMap<(Option<String>, u64), Arc<Key>>;
+
 /// Sealed secrets over a store.
 pub(super) struct Envelope {
     store: Arc<dyn SealedStore>,
     keys: Arc<HostKeys>,
     /// Data keys that were unwrapped: a host of many tenants asks Vault or the keyring once for each.
-    open: Mutex<HashMap<(Option<String>, u64), Arc<Key>>>,
+    open: Mutex<OpenKeys>,
 }
 
 /// Who changes a secret, for the audit log.

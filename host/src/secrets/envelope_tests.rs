@@ -176,7 +176,8 @@ async fn a_record_that_was_moved_to_another_tenant_name_or_version_opens_nowhere
         (kept.secrets.clone(), kept.keys.clone())
     };
     let before = whole(&store);
-    let moves: [(&str, &dyn Fn(&mut Kept)); 5] = [
+    type Move<'a> = (&'a str, &'a dyn Fn(&mut Kept));
+    let moves: [Move<'_>; 5] = [
         ("to another tenant", &|kept| {
             kept.secrets.insert(
                 name("globex", "one"),

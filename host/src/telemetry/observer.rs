@@ -52,7 +52,7 @@ impl Observer for Telemetry {
 
     fn planned(&self, run: &RunRef, plan: &StoredPlan, summary: &PlanSummary) {
         let mut waiting = Waiting {
-            groups: plan.parts.len() as u64 + u64::from(summary.at_rest),
+            groups: plan.parts.len() as u64 + summary.at_rest,
             ..Waiting::default()
         };
         for part in &plan.parts {

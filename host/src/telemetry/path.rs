@@ -67,7 +67,7 @@ mod tests {
     #[test]
     fn every_path_of_the_built_in_component_is_its_own_pattern() {
         for rule in groupcast_guest::manifest::manifest().egress {
-            let path = rule.path.replace('{', "").replace('}', "");
+            let path = rule.path.replace(['{', '}'], "");
             let url = format!("https://api.example:8443{path}?secret=alice%40example.com#x");
             let told = template(&url);
             assert!(matches(told, &path), "{url}: {told}");
