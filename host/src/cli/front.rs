@@ -1,4 +1,4 @@
-//! What `groupcast serve` serves besides runs, where the configuration has `[service]`: the API, the console, and the
+//! What a host serves besides runs, where the configuration has `[service]`: the API, the console, and the
 //! tenants of the store besides those of the file.
 
 use std::sync::Arc;
@@ -6,17 +6,17 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::problem::Problem;
-use super::serve::Around;
 use crate::api::Front;
-use crate::config::ServiceSection;
+use crate::config::{Config, ServiceSection};
 use crate::run::Groupcast;
 use crate::schedule::Engine;
-use crate::service::Service;
+use crate::service::{EventHub, Service};
+use crate::telemetry::Telemetry;
 
 /// The service and its front; it listens already.
 pub(super) struct Fronted {
-    service: Arc<Service>,
-    front: Front,
+    pub(super) service: Arc<Service>,
+    pub(super) front: Front,
     provider: Option<crate::console::Provider>,
 }
 
@@ -25,29 +25,28 @@ impl Fronted {
     pub(super) async fn open(
         groupcast: &Arc<Groupcast>,
         engine: &Arc<dyn Engine>,
-        section: &ServiceSection,
-        around: &Around<'_>,
+        (config, section): (&Config, &ServiceSection),
+        (telemetry, events): (&Telemetry, &Arc<EventHub>),
         stop: &CancellationToken,
     ) -> Result<Self, Problem> {
         let service = Arc::new(Service::new(
-            around.config.clone(),
+            config.clone(),
             Arc::clone(groupcast),
             Arc::clone(engine),
-            Arc::clone(&around.events),
+            Arc::clone(events),
         ));
         // Listening comes first: an address that is taken is told before anything runs.
         let front = Front::open(
-            around.config,
+            config,
             section,
             Arc::clone(&service),
-            around.telemetry.clone(),
+            telemetry.clone(),
             stop.clone(),
         )
         .await
         .map_err(|error| Problem::refused(error.to_string()))?;
         let loaded = service.load().await;
         loaded.map_err(|error| Problem::failed(error.to_string()))?;
-        tracing::info!(address = %front.address(), url = front.url(), "serving the API and the console");
         Ok(Self {
             service,
             front,

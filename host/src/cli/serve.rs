@@ -136,7 +136,13 @@ pub(super) async fn serve(
         ));
     }
     let front = match &config.service {
-        Some(section) => Some(Fronted::open(&groupcast, &engine, section, &around, stop).await?),
+        Some(section) => {
+            let (of, told) = ((config, section), (telemetry, &around.events));
+            let fronted = Fronted::open(&groupcast, &engine, of, told, stop).await?;
+            let front = &fronted.front;
+            tracing::info!(address = %front.address(), url = front.url(), "serving the API and the console");
+            Some(fronted)
+        }
         None => None,
     };
     let serving = async {

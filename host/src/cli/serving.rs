@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::api::Front;
+use super::front::Fronted;
 use crate::config::Config;
-use crate::console;
 use crate::run::{Groupcast, JobRunner, OpenOptions, engine_limits};
 use crate::schedule::{EmbeddedEngine, Engine};
 use crate::service::{EventHub, Service};
@@ -18,8 +17,7 @@ pub struct Serving {
     /// What can be done.
     pub service: Arc<Service>,
     engine: Arc<dyn Engine>,
-    front: Front,
-    provider: Option<console::Provider>,
+    fronted: Fronted,
 }
 
 impl Serving {
@@ -52,42 +50,24 @@ impl Serving {
                 .await
                 .map_err(|error| error.to_string())?;
         }
-        let service = Arc::new(Service::new(
-            config.clone(),
-            groupcast,
-            Arc::clone(&engine),
-            events,
-        ));
-        let front = Front::open(
-            &config,
-            &section,
-            Arc::clone(&service),
-            Telemetry::default(),
-            stop.clone(),
-        )
-        .await
-        .map_err(|error| error.to_string())?;
-        service.load().await.map_err(|error| error.to_string())?;
+        let (of, told) = ((&config, &section), (&Telemetry::default(), &events));
+        let fronted = Fronted::open(&groupcast, &engine, of, told, stop)
+            .await
+            .map_err(|problem| problem.message)?;
         Ok(Self {
-            service,
+            service: Arc::clone(&fronted.service),
             engine,
-            front,
-            provider: console::provider(&section),
+            fronted,
         })
     }
 
     /// How people reach it.
     pub fn url(&self) -> &str {
-        self.front.url()
+        self.fronted.front.url()
     }
 
     /// Serves until `stop`; runs under way end before their next write.
     pub async fn run(self, stop: &CancellationToken) {
-        let console = console::router(Arc::clone(&self.service), self.provider);
-        tokio::join!(
-            self.engine.serve(stop.clone()),
-            self.front.serve(console),
-            self.service.watch(stop),
-        );
+        tokio::join!(self.engine.serve(stop.clone()), self.fronted.serve(stop));
     }
 }

@@ -1,5 +1,5 @@
-//! What a service does while it stands: it takes up what other processes changed in the store, and forgets what has had
-//! its time. What may not enter: runs and schedules, which have their own clocks.
+//! What a service does while it stands: it takes up what other processes changed in the store. What may not enter: runs
+//! and schedules, which have their own clocks, and tidying, which the store's own `prune` does every day.
 
 use std::time::Duration;
 
@@ -9,13 +9,10 @@ use super::Service;
 
 /// How soon a change by another process on the same store is taken up.
 const LOOK: Duration = Duration::from_secs(1);
-/// How often what has expired is forgotten.
-const TIDY: Duration = Duration::from_secs(3_600);
 
 impl Service {
     /// Goes on until `stop`.
     pub async fn watch(&self, stop: &CancellationToken) {
-        let mut tidy = tokio::time::interval(TIDY);
         let mut look = tokio::time::interval(LOOK);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -25,11 +22,6 @@ impl Service {
                 _ = look.tick() => {
                     if let Err(error) = self.load().await {
                         tracing::warn!(%error, "changes of tenants could not be looked for; trying again");
-                    }
-                }
-                _ = tidy.tick() => {
-                    if let Err(error) = self.store.forget_expired_sessions().await {
-                        tracing::warn!(%error, "sessions that have expired could not be forgotten; trying again later");
                     }
                 }
             }
