@@ -95,14 +95,6 @@ impl Host {
                 .await
                 .map_err(|error| refused(&error))?,
         };
-        // Components of tenants are compiled by this program in a process of its own; whoever makes many calls in one
-        // process is another program.
-        if let (None, Ok(program)) = (&self.compiled, std::env::current_exe()) {
-            let memory_bytes = usize::try_from(config.limits.memory_mib)
-                .unwrap_or(usize::MAX)
-                .saturating_mul(1 << 20);
-            engine.compile_in(crate::plugin::this_program(&program, memory_bytes));
-        }
         telemetry.compiled();
         let store = crate::run::open_store(&config)
             .await

@@ -42,6 +42,19 @@ use crate::config::Config;
 
 /// The program.
 pub fn main() -> ExitCode {
+    // Before there is any other thread: what this process gives up then holds for all of it.
+    if std::env::args_os().skip(1).eq(crate::plugin::RUN_ARGUMENTS) {
+        return match crate::plugin::run_here() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(reason) => {
+                eprintln!("{reason}");
+                Exit::Failed.into()
+            }
+        };
+    }
+    if let Ok(program) = std::env::current_exe() {
+        crate::plugin::starts_itself(program);
+    }
     let command_line = match CommandLine::try_parse() {
         Ok(command_line) => command_line,
         Err(error) => {

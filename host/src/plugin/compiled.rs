@@ -14,7 +14,7 @@ const LARGEST_CACHE: u64 = 256 << 20;
 
 /// The cache; none where there is no folder of this user's own for it.
 pub(super) fn cache() -> Option<Cache> {
-    let folder = folder(|name| std::env::var_os(name))?;
+    let folder = own_folder()?;
     match open(&folder) {
         Ok(cache) => Some(cache),
         Err(reason) => {
@@ -26,7 +26,12 @@ pub(super) fn cache() -> Option<Cache> {
 
 /// Whether there is a folder for them.
 pub(super) fn is_kept() -> bool {
-    folder(|name| std::env::var_os(name)).is_some_and(|folder| open(&folder).is_ok())
+    own_folder().is_some_and(|folder| open(&folder).is_ok())
+}
+
+/// The folder that they are in, if there is to be one.
+pub(super) fn own_folder() -> Option<PathBuf> {
+    folder(|name| std::env::var_os(name))
 }
 
 /// systemd's `CacheDirectory=`, else the user's own cache folder (XDG base directory specification).

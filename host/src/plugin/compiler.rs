@@ -131,6 +131,19 @@ impl PluginEngine {
 }
 
 impl CompilerProcess {
+    /// A program that takes `plugin compile`, for runs that may have so much memory.
+    pub fn of(program: &Path, memory_bytes: usize) -> Self {
+        Self {
+            program: program.to_path_buf(),
+            arguments: ["plugin", "compile", "--memory-bytes"]
+                .into_iter()
+                .map(OsString::from)
+                .chain([OsString::from(memory_bytes.to_string())])
+                .collect(),
+            longest: Duration::from_secs(COMPILE_SECONDS * 2),
+        }
+    }
+
     async fn compile(self, bytes: Vec<u8>, origin: &str) -> Result<Vec<u8>, PluginError> {
         let origin = origin.to_owned();
         tokio::task::spawn_blocking(move || self.compile_blocking(&bytes, &origin).map(|()| bytes))
@@ -147,6 +160,8 @@ impl CompilerProcess {
         };
         let started = Command::new(&self.program)
             .args(&self.arguments)
+            .env_clear()
+            .envs(super::apart::environment())
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -200,7 +215,7 @@ pub fn compile_here(engine: impl FnOnce() -> Result<PluginEngine, PluginError>) 
     let unbounded = |error: rustix::io::Errno| {
         PluginError::Engine(format!("the compiler's time cannot be bounded: {error}"))
     };
-    lower_priority();
+    super::apart::make_way();
     setrlimit(
         Resource::Cpu,
         Rlimit {
@@ -224,19 +239,6 @@ pub fn compile_here(engine: impl FnOnce() -> Result<PluginEngine, PluginError>) 
         .read_to_end(&mut bytes)
         .map_err(|error| PluginError::Engine(error.to_string()))?;
     Plugin::from_bytes(&engine()?, &bytes, "standard input").map(drop)
-}
-
-/// This program as its own compiler, for runs of these limits.
-pub fn this_program(program: &Path, memory_bytes: usize) -> CompilerProcess {
-    CompilerProcess {
-        program: program.to_path_buf(),
-        arguments: ["plugin", "compile", "--memory-bytes"]
-            .into_iter()
-            .map(OsString::from)
-            .chain([OsString::from(memory_bytes.to_string())])
-            .collect(),
-        longest: Duration::from_secs(COMPILE_SECONDS * 2),
-    }
 }
 
 #[cfg(test)]

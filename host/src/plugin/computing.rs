@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use groupcast_guest::failure::{Failure, FailureKind};
 use tokio::runtime::{Handle, Runtime};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 use tokio::task::JoinHandle;
 use tracing::Instrument as _;
 
@@ -221,7 +221,19 @@ impl Watch {
         result.unwrap_or_else(|error| Err(Failure::new(FailureKind::Host, "host", error.to_string())))
     }
 
-    fn charge(&self, time: Duration) {
+    /// A place for a call to the store, which runs of low priority have few of.
+    pub(super) async fn place(&self) -> Option<SemaphorePermit<'_>> {
+        self.calls.acquire().await.ok()
+    }
+
+    /// Whether a run that computes in another process is over its time, with what was done here for it.
+    pub(super) fn is_spent(&self, elsewhere: Duration, budget: Duration) -> bool {
+        let served = Duration::from_nanos(self.served.load(Ordering::Relaxed));
+        let here = self.computing().saturating_add(served);
+        here.saturating_add(elsewhere) > budget
+    }
+
+    pub(super) fn charge(&self, time: Duration) {
         self.served.fetch_add(nanoseconds(time), Ordering::Relaxed);
     }
 }

@@ -1,13 +1,14 @@
 //! The wasmtime engine: one for the process, with a clock of epochs that no guest can stop.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
+use super::apart::{self, RunnerProcess};
 use super::compiled;
-use super::compiler::Compiler;
+use super::compiler::{Compiler, CompilerProcess};
 use super::computing::SlowLane;
 use super::error::PluginError;
 use super::limits::RunLimits;
@@ -21,6 +22,8 @@ pub struct PluginEngine {
     stop: Arc<AtomicBool>,
     slow_lane: SlowLane,
     compiler: Compiler,
+    runner: Mutex<Option<RunnerProcess>>,
+    limits: RunLimits,
 }
 
 impl PluginEngine {
@@ -48,16 +51,33 @@ impl PluginEngine {
                 }
             })
             .map_err(|error| PluginError::Engine(format!("cannot start the epoch's thread: {error}")))?;
-        Ok(Self {
+        let made = Self {
             engine,
             stop,
             slow_lane: SlowLane::new()?,
             compiler: Compiler::new(),
-        })
+            runner: Mutex::default(),
+            limits: limits.clone(),
+        };
+        if let Some(program) = apart::this_program() {
+            made.compile_in(CompilerProcess::of(program, limits.memory_bytes));
+            made.run_in(RunnerProcess::of(program));
+        }
+        Ok(made)
     }
 
     pub(super) fn compiler(&self) -> &Compiler {
         &self.compiler
+    }
+
+    /// The limits that it was made for: compiled code depends on them.
+    pub(super) fn limits(&self) -> &RunLimits {
+        &self.limits
+    }
+
+    /// The process that runs components of others, where there is one.
+    pub(super) fn runner(&self) -> MutexGuard<'_, Option<RunnerProcess>> {
+        self.runner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn slow_lane(&self) -> &SlowLane {

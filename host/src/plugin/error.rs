@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use groupcast_guest::failure::Failure;
+use serde::{Deserialize, Serialize};
 
 use super::violation::Violation;
 
@@ -132,7 +133,8 @@ pub enum Blame {
 }
 
 /// How a run of a plugin ended badly.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "kebab-case")]
 pub enum RunError {
     /// The plugin reported a failure, as it should.
     #[error("{0}")]

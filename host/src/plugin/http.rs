@@ -238,7 +238,7 @@ impl WasiHttpHooks for GateHooks {
 /// Sends a request. A run that is stopped is dropped with everything it waits for, but what is on the wire then cannot be
 /// called back: for what may be a write, a task of its own waits to its end, and holds the run's services, and with them
 /// its directory (R48), for as long.
-async fn deliver(
+pub(super) async fn deliver(
     services: Arc<dyn RunServices>,
     request: http::Request<Bytes>,
 ) -> Result<http::Response<Bytes>, NoAnswer> {

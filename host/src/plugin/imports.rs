@@ -14,7 +14,7 @@ use super::violation::Flood;
 /// Entries that a call of the ledger takes at most, as the WIT says.
 const LEDGER_PAGE: usize = 1_000;
 /// Bytes of a log line or of a progress message that are kept.
-const LOG_LINE: usize = 4 << 10;
+pub(super) const LOG_LINE: usize = 4 << 10;
 /// Bytes of a plan part, as the WIT says.
 const LARGEST_PART: usize = 16 << 20;
 /// What a part or a value of state counts at least: a flood of nothing is a flood.
@@ -242,7 +242,7 @@ impl RunState {
 
 /// The text's first bytes, whole characters only, with control characters made visible: a guest's line
 /// must not look like two of the host's.
-fn cut(text: &str, bytes: usize) -> String {
+pub(super) fn cut(text: &str, bytes: usize) -> String {
     let mut end = text.len().min(bytes);
     while !text.is_char_boundary(end) {
         end = end.saturating_sub(1);

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use wasmparser::{Encoding, Parser, Payload};
 use wasmtime::component::types::ComponentItem;
@@ -44,6 +45,8 @@ pub struct Plugin {
     /// Where it came from, for a person.
     pub origin: String,
     pub(super) pre: SyncPre<RunState>,
+    /// Its bytes, if it is somebody else's: it runs in a process of its own, which is handed them.
+    pub(super) foreign: Option<Bytes>,
     /// Whether its last run computed little and broke no bounds: the next one may begin on quick threads.
     quick: AtomicBool,
 }
@@ -103,6 +106,7 @@ impl Plugin {
             digest: hex::encode(Sha256::digest(bytes)),
             origin: origin.to_owned(),
             pre,
+            foreign: (bytes != EMBEDDED).then(|| Bytes::copy_from_slice(bytes)),
             quick: AtomicBool::new(false),
         })
     }

@@ -1,10 +1,10 @@
 //! What a plugin says it is and needs (WIT `manifest`). The host believes none of it: rules count only where the
 //! operator's configuration grants them and the gate's own decoders know the request.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// WIT `credential`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Credential {
     /// `jumpcloud`, `google` or `entra`.
     pub name: String,
@@ -15,7 +15,7 @@ pub struct Credential {
 }
 
 /// WIT `egress-rule`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EgressRule {
     /// The credential to attach; its base URL is the origin.
     pub credential: String,
@@ -30,7 +30,7 @@ pub struct EgressRule {
 }
 
 /// WIT `manifest`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
     /// Name.
     pub name: String,

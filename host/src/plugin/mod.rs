@@ -1,6 +1,8 @@
 //! The sandbox: loads a component, links it to what world `sync` names, runs one export of it in a fresh instance under
 //! limits. What may not enter: vendors, credentials, the store, configuration. Those are behind [`RunServices`].
 
+mod apart;
+mod asked;
 mod bindings;
 mod compiled;
 mod compiler;
@@ -24,7 +26,8 @@ mod state;
 mod tapped;
 mod violation;
 
-pub use compiler::{COMPILE_SECONDS, CompilerProcess, compile_here, this_program};
+pub use apart::{RUN_ARGUMENTS, RunnerProcess, run_here, starts_itself};
+pub use compiler::{COMPILE_SECONDS, CompilerProcess, compile_here};
 pub use engine::PluginEngine;
 pub use error::{Blame, PluginError, RunError};
 pub use folder::{PluginFolder, is_digest};

@@ -1,27 +1,23 @@
 //! One run: a fresh instance, one export called under every limit, and the store thrown away.
 
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use groupcast_guest::engine::answers::{SUBJECT_GROUP, SUBJECT_PERSON};
-use groupcast_guest::engine::{
-    Explanation, Extent, Finding, PlanSummary, Question, Report, Run, Severity, Step,
-};
+use groupcast_guest::engine::{Explanation, Finding, PlanSummary, Question, Report, Run};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 use wasmtime::component::ResourceTableError;
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap, UpdateDeadline};
 
-use super::bindings::exports::groupcast::sync::directory_sync as wit;
-use super::bindings::groupcast::sync::types;
+use super::apart;
+use super::asked::{Answered, Asked};
 use super::computing::{self, Body, Ended, Pace, Watch};
 use super::convert;
 use super::engine::PluginEngine;
 use super::error::RunError;
 use super::limits::RunLimits;
 use super::load::Plugin;
-use super::manifest::{Credential, EgressRule, Manifest};
+use super::manifest::Manifest;
 use super::services::RunServices;
 use super::state::RunState;
 use super::violation::Violation;
@@ -47,6 +43,28 @@ pub struct Sandbox {
     limits: RunLimits,
 }
 
+/// How a run came out, wherever it computed.
+pub(super) struct Ran {
+    pub(super) outcome: Result<Answered, RunError>,
+    pub(super) memory_peak: u64,
+    /// Whether it handed over more of something than a run may.
+    pub(super) has_flooded: bool,
+    /// Processor time that it used in another process.
+    pub(super) elsewhere: Duration,
+}
+
+impl Ran {
+    /// It ended before it could tell anything of itself.
+    pub(super) fn failed(error: RunError) -> Self {
+        Self {
+            outcome: Err(error),
+            memory_peak: 0,
+            has_flooded: false,
+            elsewhere: Duration::ZERO,
+        }
+    }
+}
+
 impl Sandbox {
     /// A sandbox whose runs each have these limits.
     pub fn new(engine: Arc<PluginEngine>, limits: RunLimits) -> Self {
@@ -59,42 +77,13 @@ impl Sandbox {
     /// [`RunError`] if the plugin does not answer properly.
     pub async fn describe(&self, plugin: &Plugin) -> Result<Manifest, RunError> {
         let services: Arc<dyn RunServices> = Arc::new(super::nothing::Nothing);
-        let (manifest, _) = self
-            .call(
-                plugin,
-                services,
-                CancellationToken::new(),
-                Box::new(|exports, store| {
-                    Box::pin(async move { Ok(Ok(exports.call_describe(store).await?)) })
-                }),
-            )
-            .await?;
-        Ok(Manifest {
-            name: manifest.name,
-            version: manifest.version,
-            vendors: manifest.vendors,
-            credentials: manifest
-                .credentials
-                .into_iter()
-                .map(|credential| Credential {
-                    name: credential.name,
-                    purpose: credential.purpose,
-                    scopes: credential.scopes,
-                })
-                .collect(),
-            egress: manifest
-                .egress
-                .into_iter()
-                .map(|rule| EgressRule {
-                    credential: rule.credential,
-                    method: rule.method,
-                    path: rule.path,
-                    writes: rule.writes,
-                    batch: rule.batch,
-                })
-                .collect(),
-            settings_schema: manifest.settings_schema,
-        })
+        match self
+            .call(plugin, services, CancellationToken::new(), Asked::Describe)
+            .await?
+        {
+            (Answered::Manifest(manifest), _) => Ok(manifest),
+            _ => Err(misunderstood()),
+        }
     }
 
     /// Calls `check`.
@@ -108,32 +97,13 @@ impl Sandbox {
         cancel: CancellationToken,
         run: &Run,
     ) -> Result<(Vec<Finding>, Usage), RunError> {
-        let run = to_run(run);
-        let (findings, usage) = self
-            .call(
-                plugin,
-                services,
-                cancel,
-                Box::new(move |exports, store| {
-                    Box::pin(async move { exports.call_check(store, &run).await })
-                }),
-            )
-            .await?;
-        let findings = findings
-            .into_iter()
-            .map(|finding| Finding {
-                severity: match finding.severity {
-                    wit::Severity::Info => Severity::Info,
-                    wit::Severity::Warning => Severity::Warning,
-                    wit::Severity::Problem => Severity::Problem,
-                },
-                code: finding.code,
-                place: finding.place,
-                message: finding.message,
-                vendor: finding.vendor.map(convert::vendor_answer),
-            })
-            .collect();
-        Ok((findings, usage))
+        match self
+            .call(plugin, services, cancel, Asked::Check(run.clone()))
+            .await?
+        {
+            (Answered::Findings(findings), usage) => Ok((findings, usage)),
+            _ => Err(misunderstood()),
+        }
     }
 
     /// Calls `plan`.
@@ -147,25 +117,13 @@ impl Sandbox {
         cancel: CancellationToken,
         run: &Run,
     ) -> Result<(PlanSummary, Usage), RunError> {
-        let run = to_run(run);
-        let (summary, usage) = self
-            .call(
-                plugin,
-                services,
-                cancel,
-                Box::new(move |exports, store| Box::pin(async move { exports.call_plan(store, &run).await })),
-            )
-            .await?;
-        let summary = PlanSummary {
-            groups: summary.groups,
-            operations: summary.operations,
-            adds: summary.adds,
-            removals: summary.removals,
-            held: summary.held,
-            at_rest: summary.at_rest,
-            verified_at: summary.verified_at,
-        };
-        Ok((summary, usage))
+        match self
+            .call(plugin, services, cancel, Asked::Plan(run.clone()))
+            .await?
+        {
+            (Answered::Plan(summary), usage) => Ok((summary, usage)),
+            _ => Err(misunderstood()),
+        }
     }
 
     /// Calls `apply`.
@@ -179,25 +137,13 @@ impl Sandbox {
         cancel: CancellationToken,
         run: &Run,
     ) -> Result<(Report, Usage), RunError> {
-        let run = to_run(run);
-        let (report, usage) = self
-            .call(
-                plugin,
-                services,
-                cancel,
-                Box::new(move |exports, store| {
-                    Box::pin(async move { exports.call_apply(store, &run).await })
-                }),
-            )
-            .await?;
-        Ok((
-            Report {
-                applied: report.applied,
-                failed: report.failed,
-                moved: report.moved,
-            },
-            usage,
-        ))
+        match self
+            .call(plugin, services, cancel, Asked::Apply(run.clone()))
+            .await?
+        {
+            (Answered::Report(report), usage) => Ok((report, usage)),
+            _ => Err(misunderstood()),
+        }
     }
 
     /// Calls `explain`.
@@ -212,77 +158,106 @@ impl Sandbox {
         run: &Run,
         question: &Question,
     ) -> Result<(Explanation, Usage), RunError> {
-        let run = to_run(run);
-        let question = wit::Question {
-            person: question.person.clone(),
-            group: question.group.clone(),
-        };
-        let (explanation, usage) = self
-            .call(
-                plugin,
-                services,
-                cancel,
-                Box::new(move |exports, store| {
-                    Box::pin(async move { exports.call_explain(store, &run, &question).await })
-                }),
-            )
-            .await?;
-        let mut told = Explanation {
-            conclusion: explanation.conclusion,
-            group: None,
-            people: Vec::new(),
-            steps: Vec::new(),
-        };
-        for step in explanation.steps {
-            match step.code.as_str() {
-                SUBJECT_GROUP => told.group = Some(step.message),
-                SUBJECT_PERSON => told.people.push(step.message),
-                _ => told.steps.push(Step {
-                    code: step.code,
-                    holds: step.holds,
-                    message: step.message,
-                }),
-            }
+        let asked = Asked::Explain(run.clone(), question.clone());
+        match self.call(plugin, services, cancel, asked).await? {
+            (Answered::Explanation(explanation), usage) => Ok((explanation, usage)),
+            _ => Err(misunderstood()),
         }
-        Ok((told, usage))
     }
 
-    async fn call<T: Send + 'static>(
+    async fn call(
         &self,
         plugin: &Plugin,
         services: Arc<dyn RunServices>,
         cancel: CancellationToken,
-        export: Export<T>,
-    ) -> Result<(T, Usage), RunError> {
-        let started = Instant::now();
+        asked: Asked,
+    ) -> Result<(Answered, Usage), RunError> {
+        let process = self.engine.process_for(plugin, services.as_ref());
         let pace = match (self.limits.slow_lane, plugin.is_quick()) {
+            _ if process.is_some() => Pace::Unhindered,
             (false, _) => Pace::Unhindered,
             (true, true) => Pace::Quick,
             (true, false) => Pace::Slow,
         };
         let watch = Watch::new(self.engine.slow_lane(), pace);
-        let state = RunState::new(Arc::clone(&services), self.limits.clone(), Arc::clone(&watch));
+        let body = match process {
+            Some((process, component)) => apart::outside(
+                process,
+                component,
+                Arc::clone(&services),
+                Arc::clone(&watch),
+                self.engine.limits().clone(),
+                self.limits.clone(),
+                asked,
+            ),
+            None => self.here(plugin, Arc::clone(&services), Arc::clone(&watch), asked),
+        };
+        let (ran, usage) = self.watched(body, &watch, cancel).await;
+        match &ran.outcome {
+            Ok(_) => plugin.earned(!ran.has_flooded && watch.computed() < computing::QUICK),
+            Err(RunError::Violation(violation)) => {
+                plugin.earned(false);
+                services.violated(violation);
+            }
+            _ => {}
+        }
+        ran.outcome.map(|answered| (answered, usage))
+    }
+
+    /// The same in this process, for whoever made it for this one run; who watches from outside tells of violations.
+    pub(super) async fn call_inside(
+        &self,
+        plugin: &Plugin,
+        services: Arc<dyn RunServices>,
+        asked: Asked,
+    ) -> (Ran, Usage) {
+        let watch = Watch::new(self.engine.slow_lane(), Pace::Unhindered);
+        let body = self.here(plugin, services, Arc::clone(&watch), asked);
+        self.watched(body, &watch, CancellationToken::new()).await
+    }
+
+    /// An instance of its own in this process.
+    fn here(
+        &self,
+        plugin: &Plugin,
+        services: Arc<dyn RunServices>,
+        watch: Arc<Watch>,
+        asked: Asked,
+    ) -> Body<Ran> {
+        let state = RunState::new(services, self.limits.clone(), Arc::clone(&watch));
         let mut store = Store::new(self.engine.engine(), state);
         store.limiter(|state| &mut state.meter);
         store.set_hostcall_fuel(self.limits.call_bytes);
         bound_computing(&mut store, Arc::clone(&watch), self.limits.cpu);
 
-        let (pre, limits, watched) = (plugin.pre.clone(), self.limits.clone(), Arc::clone(&watch));
+        let (pre, limits) = (plugin.pre.clone(), self.limits.clone());
         let body = async move {
             let outcome = async {
                 let instance = pre.instantiate_async(&mut store).await?;
-                export(instance.groupcast_sync_directory_sync(), &mut store).await
+                asked
+                    .call(instance.groupcast_sync_directory_sync(), &mut store)
+                    .await
             };
             let outcome = match outcome.await {
                 Ok(Ok(value)) => Ok(value),
                 Ok(Err(error)) => Err(RunError::Failed(convert::failure(error))),
-                Err(error) => Err(blame(&store, &limits, &watched, &error)),
+                Err(error) => Err(blame(&store, &limits, &watch, &error)),
             };
             let state = store.data();
-            (outcome, state.meter.memory_peak as u64, state.has_flooded())
+            Ran {
+                outcome,
+                memory_peak: state.meter.memory_peak as u64,
+                has_flooded: state.has_flooded(),
+                elsewhere: Duration::ZERO,
+            }
         };
         // In whichever lane it goes on, it belongs to the span of whoever began it.
-        let body: Body<(Result<T, RunError>, u64, bool)> = Box::pin(body.in_current_span());
+        Box::pin(body.in_current_span())
+    }
+
+    /// Runs it to its end, or until it must stop.
+    async fn watched(&self, body: Body<Ran>, watch: &Arc<Watch>, cancel: CancellationToken) -> (Ran, Usage) {
+        let started = Instant::now();
         // The clock is outside of the call: epochs never interrupt a guest that waits in a host call.
         let stop = async {
             tokio::select! {
@@ -292,30 +267,21 @@ impl Sandbox {
                     Some(violation) => RunError::Violation(violation),
                     None => RunError::Cancelled,
                 },
-                () = tokio::time::sleep(self.limits.wall) => self.late(&watch),
+                () = tokio::time::sleep(self.limits.wall) => self.late(watch),
             }
         };
-        let (outcome, peak, has_flooded) =
-            match computing::run(body, &watch, self.engine.slow_lane(), stop).await {
-                Ended::Itself(ended) => ended,
-                Ended::Stopped(why) => (Err(why), 0, false),
-                Ended::Broken(how) => (Err(RunError::Host(how)), 0, false),
-            };
-        match &outcome {
-            Ok(_) => plugin.earned(!has_flooded && watch.computed() < computing::QUICK),
-            Err(RunError::Violation(violation)) => {
-                plugin.earned(false);
-                services.violated(violation);
-            }
-            _ => {}
-        }
+        let ran = match computing::run(body, watch, self.engine.slow_lane(), stop).await {
+            Ended::Itself(ran) => ran,
+            Ended::Stopped(why) => Ran::failed(why),
+            Ended::Broken(how) => Ran::failed(RunError::Host(how)),
+        };
         let milliseconds = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         let usage = Usage {
-            memory_peak_bytes: peak,
+            memory_peak_bytes: ran.memory_peak,
             wall_ms: milliseconds(started.elapsed()),
-            cpu_ms: milliseconds(watch.computed()),
+            cpu_ms: milliseconds(watch.computed().saturating_add(ran.elsewhere)),
         };
-        outcome.map(|value| (value, usage))
+        (ran, usage)
     }
 
     /// The time is up. Who waited for nobody is to blame; who waited for a vendor or the store may not be.
@@ -329,15 +295,10 @@ impl Sandbox {
     }
 }
 
-/// A call of one export, as something that owns what it needs.
-type Export<T> = Box<
-    dyn for<'a> FnOnce(
-            &'a wit::Guest,
-            &'a mut Store<RunState>,
-        )
-            -> Pin<Box<dyn Future<Output = wasmtime::Result<Result<T, types::Error>>> + Send + 'a>>
-        + Send,
->;
+/// An answer to another question than the one that was asked: no component can give it, since each export has its type.
+fn misunderstood() -> RunError {
+    RunError::Host("the process of the run answered what nobody asked".to_owned())
+}
 
 /// Whose fault an error of the engine is. All but a host that has no room is the guest's.
 fn blame(store: &Store<RunState>, limits: &RunLimits, watch: &Watch, error: &wasmtime::Error) -> RunError {
@@ -354,9 +315,9 @@ fn violation(
     error: &wasmtime::Error,
 ) -> Violation {
     let how = error.root_cause().to_string();
-    let too_much = |what| Violation::TooMuch {
-        what,
-        setting: "memory_mib",
+    let too_much = |what: &'static str| Violation::TooMuch {
+        what: what.into(),
+        setting: "memory_mib".into(),
     };
     if let Some(what) = store.data().meter.exceeded {
         return too_much(what);
@@ -400,26 +361,4 @@ fn bound_computing(store: &mut Store<RunState>, watch: Arc<Watch>, budget: Durat
             Box::pin(tokio::task::yield_now()),
         ))
     });
-}
-
-fn to_run(run: &Run) -> types::Run {
-    types::Run {
-        id: run.id.clone(),
-        source: types::Source {
-            vendor: run.source.vendor.clone(),
-            base_url: run.source.base_url.clone(),
-            events_base_url: run.source.events_base_url.clone(),
-            directory: run.source.directory.clone(),
-        },
-        target: types::Target {
-            vendor: run.target.vendor.clone(),
-            base_url: run.target.base_url.clone(),
-        },
-        settings: run.settings.clone(),
-        seed: run.seed,
-        read: match run.read {
-            Extent::Whole => types::Extent::Whole,
-            Extent::Changes => types::Extent::Changes,
-        },
-    }
 }

@@ -1,15 +1,16 @@
 //! How a plugin breaks its bounds: each breach has a type that blames the plugin, a stable code for programs, a sentence
 //! for people, and an entry of the audit log. What may not enter: what the host or a vendor did wrong.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::store::ConnectionId;
 use crate::store::service::{Actor, NewAuditEntry};
 
 /// What a flood is of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Flood {
     /// Log lines and progress events.
@@ -37,7 +38,7 @@ impl Flood {
 }
 
 /// What a plugin did that no plugin may do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Violation {
     /// A trap: `unreachable`, out of bounds, division by zero.
@@ -81,9 +82,9 @@ pub enum Violation {
     )]
     TooMuch {
         /// Of what.
-        what: &'static str,
+        what: Cow<'static, str>,
         /// Which setting.
-        setting: &'static str,
+        setting: Cow<'static, str>,
     },
     /// One call handed over more than the host takes at once.
     #[error(

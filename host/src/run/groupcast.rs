@@ -682,16 +682,23 @@ async fn compiled(
     limits: RunLimits,
     runs: u32,
 ) -> Result<(Arc<PluginEngine>, Arc<Plugin>), PluginError> {
-    tokio::task::spawn_blocking(move || {
+    let built_in = plugin.is_none();
+    let (engine, embedded) = tokio::task::spawn_blocking(move || {
         let engine = PluginEngine::new(runs, &limits)?;
-        let plugin = match plugin {
-            Some(path) => Plugin::from_file(&engine, &path)?,
-            None => Plugin::embedded(&engine)?,
-        };
-        Ok((Arc::new(engine), Arc::new(plugin)))
+        let plugin = built_in.then(|| Plugin::embedded(&engine)).transpose()?;
+        Ok::<_, PluginError>((Arc::new(engine), plugin))
     })
     .await
-    .map_err(|error| PluginError::Engine(error.to_string()))?
+    .map_err(|error| PluginError::Engine(error.to_string()))??;
+    let plugin = match (embedded, plugin) {
+        (Some(embedded), _) => Arc::new(embedded),
+        (None, Some(path)) => {
+            let bytes = crate::plugin::read_file(&path)?;
+            engine.load(bytes, &path.display().to_string()).await?
+        }
+        (None, None) => return Err(PluginError::Engine("there is no component to run".to_owned())),
+    };
+    Ok((engine, plugin))
 }
 
 /// Sortable by time, unique among processes.

@@ -12,6 +12,7 @@ use groupcast::store::{LedgerStore as _, SqliteStore, Store};
 use groupcast_guest::engine::Extent;
 use groupcast_guest::plan::part::Part;
 use groupcast_tests::{BOTH, Lab, Target, component, hostile, people};
+
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -58,7 +59,7 @@ impl Intruder {
         granted: Option<serde_json::Value>,
     ) -> Self {
         let config = Config::load(&lab.config_file()).unwrap();
-        let (engine, built_in) = component();
+        let (engine, built_in) = apart();
         let plugin = engine
             .load(hostile(misdeed, arguments), "hostile.wasm")
             .await

@@ -17,5 +17,6 @@ mod intruders;
 mod limits;
 mod misdeeds;
 mod neighbours;
+mod processes;
 mod requests;
 mod services;

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use wasm_encoder::{BlockType, Instruction};
 
 use super::forge::{Forgery, RETURN, answer_nothing};
+use super::processes::apart;
 use super::services::Deaf;
 
 /// Little of everything, so that it is soon used up.
@@ -33,7 +34,8 @@ fn limits() -> RunLimits {
     }
 }
 
-fn run() -> Run {
+/// What is asked of all of them.
+pub fn run() -> Run {
     Run {
         id: "r1".to_owned(),
         source: SourceEnd {
@@ -95,15 +97,17 @@ fn patient(code: &str) -> RunLimits {
     }
 }
 
+/// Engines that run it in this process, and in one of its own as the program does.
+fn both() -> [(Arc<PluginEngine>, Arc<Plugin>); 2] {
+    [component(), apart()]
+}
+
 /// The misdeed ends its run, and is told once.
 async fn ends(misdeed: &str, arguments: &[&str], code: &str) {
-    let (engine, _) = component();
-    let limits = || patient(code);
-    blamed(
-        misdeed,
-        plan(&engine, &hostile(misdeed, arguments), limits()).await,
-        code,
-    );
+    for (engine, _) in both() {
+        let ended = plan(&engine, &hostile(misdeed, arguments), patient(code)).await;
+        blamed(misdeed, ended, code);
+    }
 }
 
 fn blamed(misdeed: &str, ended: Ended, code: &str) {
@@ -114,20 +118,21 @@ fn blamed(misdeed: &str, ended: Ended, code: &str) {
 
 /// What it hands over is refused past the limit; it is told, and the run may end as it likes.
 async fn is_noted(misdeed: &str, arguments: &[&str], code: &str) {
-    let (engine, _) = component();
-    let limits = || patient(code);
-    let ended = plan(&engine, &hostile(misdeed, arguments), limits()).await;
-    assert_eq!(
-        (ended.by, ended.told),
-        (None, vec![code]),
-        "{misdeed}: {}",
-        ended.said
-    );
+    for (engine, _) in both() {
+        let ended = plan(&engine, &hostile(misdeed, arguments), patient(code)).await;
+        assert_eq!(
+            (ended.by, ended.told),
+            (None, vec![code]),
+            "{misdeed}: {}",
+            ended.said
+        );
+    }
 }
 
 async fn forged_ends(name: &str, forgery: Forgery, code: &str) {
-    let (engine, _) = component();
-    blamed(name, plan(&engine, &forgery.build(), limits()).await, code);
+    for (engine, _) in both() {
+        blamed(name, plan(&engine, &forgery.build(), limits()).await, code);
+    }
 }
 
 macro_rules! misdeeds {
@@ -174,23 +179,29 @@ misdeeds! { is_noted:
 /// These wait: what ends them is the clock.
 #[tokio::test(flavor = "multi_thread")]
 async fn waiting_for_nothing_without_end() {
-    let (engine, _) = component();
     let short = RunLimits {
         wall: Duration::from_secs(1),
         cpu: Duration::from_secs(10),
         ..limits()
     };
     for misdeed in ["never-returning", "body-that-never-ends", "slow-loris"] {
-        let started = Instant::now();
-        let ended = plan(&engine, &hostile(misdeed, &[]), short.clone()).await;
-        blamed(misdeed, ended, "never-ended");
-        assert!(started.elapsed() < Duration::from_secs(10), "{misdeed}");
+        for (engine, _) in both() {
+            let started = Instant::now();
+            let ended = plan(&engine, &hostile(misdeed, &[]), short.clone()).await;
+            blamed(misdeed, ended, "never-ended");
+            assert!(started.elapsed() < Duration::from_secs(10), "{misdeed}");
+        }
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_export_is_bounded_and_not_the_plan_alone() {
-    let (engine, _) = component();
+    for (engine, _) in both() {
+        every_export_is_bounded(engine).await;
+    }
+}
+
+async fn every_export_is_bounded(engine: Arc<PluginEngine>) {
     let load = |bytes: &[u8]| Plugin::from_bytes(&engine, bytes, "hostile.wasm").unwrap();
     let sandbox = Sandbox::new(Arc::clone(&engine), limits());
     let blame = |error: RunError| match error {

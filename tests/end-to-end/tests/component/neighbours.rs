@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 use groupcast::plugin::{PluginEngine, RunLimits, Sandbox};
 use groupcast::run::{Groupcast, SyncOutcome};
 use groupcast_guest::engine::{Extent, Run, SourceEnd, TargetEnd};
-use groupcast_tests::{Lab, Target, component, hostile};
+use groupcast_tests::{Lab, Target, hostile};
 use tokio_util::sync::CancellationToken;
 
+use super::processes::apart;
 use super::services::Deaf;
 
 /// Samples of each block; quiet and loud blocks take turns, so that what else the machine does falls on both.
@@ -121,8 +122,6 @@ fn percentile(samples: &mut [Duration], share: f64) -> Duration {
     samples[at.clamp(1, samples.len()) - 1]
 }
 
-#[ignore = "does not hold yet: components that give back much memory again and again keep others waiting for the lock of \
-            the process's address space"]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_neighbours_syncs_are_as_quick_beside_hostile_components_as_alone() {
     let mut lab = Lab::new().await;
@@ -130,7 +129,7 @@ async fn a_neighbours_syncs_are_as_quick_beside_hostile_components_as_alone() {
     lab.group("Engineering", Some("engineering@example.com"), &[4, 5, 6]);
     lab.plan_and_apply(Target::Google).await;
     let host = lab.groupcast().await;
-    let (engine, _) = component();
+    let (engine, _) = apart();
 
     let at_work = Arc::new(AtomicBool::new(false));
     let (loaded, ended) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
