@@ -16,6 +16,8 @@ use groupcast_tests::{BOTH, Lab, Target, component, hostile, people};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
+use super::processes::apart;
+
 /// Remembers what components were blamed for, and what they said.
 #[derive(Default)]
 struct Watch {

@@ -130,8 +130,9 @@ async fn is_noted(misdeed: &str, arguments: &[&str], code: &str) {
 }
 
 async fn forged_ends(name: &str, forgery: Forgery, code: &str) {
+    let forged = forgery.build();
     for (engine, _) in both() {
-        blamed(name, plan(&engine, &forgery.build(), limits()).await, code);
+        blamed(name, plan(&engine, &forged, limits()).await, code);
     }
 }
 
