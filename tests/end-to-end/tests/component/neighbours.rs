@@ -20,14 +20,46 @@ const BLOCKS: usize = 6;
 /// A machine that is busy with something else shows in one attempt or another; a host that lets components be in others'
 /// way shows in each.
 const ATTEMPTS: usize = 3;
-/// Tenants whose components mean harm.
-const HOSTILE: [&str; 6] = [
+/// Tenants whose components mean harm, all at once.
+const HOSTILE: usize = 6;
+/// What they do, one after the other: everything that a component can do to a machine, and the loudest again and again.
+const MISDEEDS: [&str; 36] = [
     "infinite-loop",
     "bulk-fill",
     "spinning-on-poll",
     "loop-that-yields",
     "many-small-allocations",
     "log-flood",
+    "tight-host-call-loop",
+    "memory-bomb",
+    "endless-body",
+    "deep-recursion",
+    "giant-list",
+    "ledger-flood",
+    "giant-text",
+    "many-handles",
+    "many-header-fields",
+    "invalid-text",
+    "forged-handle",
+    "plan-flood",
+    "doubly-dropped-handle",
+    "handle-of-another-kind",
+    "request-flood",
+    "open-request-flood",
+    "held-bodies",
+    "state-flood",
+    "trap-everywhere",
+    "progress-flood",
+    "never-returning",
+    "body-that-never-ends",
+    "slow-loris",
+    "infinite-loop",
+    "bulk-fill",
+    "spinning-on-poll",
+    "loop-that-yields",
+    "many-small-allocations",
+    "log-flood",
+    "memory-bomb",
 ];
 
 fn run() -> Run {
@@ -49,14 +81,13 @@ fn run() -> Run {
     }
 }
 
-/// Runs its component again and again, until told to stop. Once for each time that it is told to begin, it brings a new
-/// one, which is compiled first.
+/// Runs hostile components one after the other, until told to stop. Once for each time that it is told to begin, one
+/// tenant brings a new component, which is compiled first.
 async fn harm(
     engine: Arc<PluginEngine>,
-    misdeed: &'static str,
-    number: usize,
+    tenant: usize,
     at_work: Arc<AtomicBool>,
-    (loaded, ended): (Arc<AtomicU64>, Arc<AtomicU64>),
+    (ready, ended): (Arc<AtomicU64>, Arc<AtomicU64>),
 ) {
     let limits = RunLimits {
         memory_bytes: 64 << 20,
@@ -65,26 +96,35 @@ async fn harm(
         slow_lane: true,
         ..RunLimits::default()
     };
-    for round in 0u32.. {
+    let load = async |misdeed: &str, mark: usize| {
+        let bytes = hostile(misdeed, &[&tenant.to_string(), &mark.to_string()]);
+        engine.load(bytes, "hostile.wasm").await.unwrap()
+    };
+    let mut plugins = Vec::new();
+    for misdeed in MISDEEDS.iter().skip(tenant).step_by(HOSTILE) {
+        plugins.push(load(misdeed, 0).await);
+    }
+    ready.fetch_add(1, Ordering::Relaxed);
+    let mut next = 0;
+    for round in 1.. {
         while !at_work.load(Ordering::Relaxed) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        // One tenant in turn: compiling is bounded for all of them together.
-        let mark = if round as usize % HOSTILE.len() == number {
-            round
-        } else {
-            0
-        };
-        let bytes = hostile(misdeed, &[&number.to_string(), &mark.to_string()]);
-        let plugin = engine.load(bytes, "hostile.wasm").await.unwrap();
-        loaded.fetch_add(1, Ordering::Relaxed);
+        // In turn: compiling is bounded for all of them together.
+        if round % HOSTILE == tenant {
+            load("infinite-loop", round).await;
+        }
         while at_work.load(Ordering::Relaxed) {
+            let plugin = &plugins[next % plugins.len()];
             let sandbox = Sandbox::new(Arc::clone(&engine), limits.clone());
             let asked = run();
             let stop = CancellationToken::new();
-            let planning = sandbox.plan(&plugin, Deaf::new(), stop.clone(), &asked);
+            let planning = sandbox.plan(plugin, Deaf::new(), stop.clone(), &asked);
+            // Whoever waits without end makes room for whoever does not.
+            let turn = Duration::from_millis(1_500);
             let watching = async {
-                while at_work.load(Ordering::Relaxed) {
+                let until = Instant::now() + turn;
+                while at_work.load(Ordering::Relaxed) && Instant::now() < until {
                     tokio::time::sleep(Duration::from_millis(5)).await;
                 }
                 stop.cancel();
@@ -95,6 +135,7 @@ async fn harm(
                 _ended = planning => {}
                 () = watching => {}
             }
+            next += 1;
             ended.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -132,27 +173,22 @@ async fn a_neighbours_syncs_are_as_quick_beside_hostile_components_as_alone() {
     let (engine, _) = apart();
 
     let at_work = Arc::new(AtomicBool::new(false));
-    let (loaded, ended) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
-    let tenants: Vec<_> = HOSTILE
-        .iter()
-        .enumerate()
-        .map(|(number, misdeed)| {
+    let (ready, ended) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+    let tenants: Vec<_> = (0..HOSTILE)
+        .map(|tenant| {
             tokio::spawn(harm(
                 Arc::clone(&engine),
-                misdeed,
-                number,
+                tenant,
                 Arc::clone(&at_work),
-                (Arc::clone(&loaded), Arc::clone(&ended)),
+                (Arc::clone(&ready), Arc::clone(&ended)),
             ))
         })
         .collect();
 
     // What is made at the first use is made before.
-    at_work.store(true, Ordering::Relaxed);
-    while loaded.load(Ordering::Relaxed) < HOSTILE.len() as u64 {
-        block(&host, &mut Vec::new()).await;
+    while ready.load(Ordering::Relaxed) < HOSTILE as u64 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    at_work.store(false, Ordering::Relaxed);
     block(&host, &mut Vec::new()).await;
     let mut ratios = Vec::new();
     for _ in 0..ATTEMPTS {
