@@ -20,6 +20,7 @@ use tracing::Instrument as _;
 
 use super::error::PluginError;
 use super::violation::Violation;
+use crate::aside;
 
 /// Processor time that a run has before it goes on in the slow lane: several times what a sync without changes takes.
 pub(super) const QUICK: Duration = Duration::from_millis(100);
@@ -37,7 +38,10 @@ impl SlowLane {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(threads)
             .thread_name("groupcast-slow")
-            .on_thread_start(lower_priority)
+            .on_thread_start(|| {
+                lower_priority();
+                aside::goes_here();
+            })
             .build()
             .map_err(|error| PluginError::Engine(format!("cannot start the slow lane: {error}")))?;
         Ok(Self {
@@ -120,6 +124,7 @@ pub(super) struct Watch {
     /// Calls to the host that are under way, and when the last one ended.
     waiting: Mutex<(u32, Instant)>,
     calls: Arc<Semaphore>,
+    slow_threads: Option<Handle>,
     doom: Mutex<Option<Violation>>,
     doomed: Notify,
 }
@@ -135,6 +140,7 @@ impl Watch {
             has_slow_lane: pace != Pace::Unhindered,
             waiting: Mutex::new((0, Instant::now())),
             calls: lane.calls(),
+            slow_threads: lane.handle().cloned(),
             doom: Mutex::default(),
             doomed: Notify::new(),
         })
@@ -221,6 +227,25 @@ impl Watch {
         result.unwrap_or_else(|error| Err(Failure::new(FailureKind::Host, "host", error.to_string())))
     }
 
+    /// A call that works on a vendor's answer, which may be long. That of a slow run is worked on in the slow lane too:
+    /// none where that has ended.
+    pub(super) async fn answered<T: Send + 'static>(
+        &self,
+        call: impl Future<Output = T> + Send + 'static,
+    ) -> Option<T> {
+        let Some(threads) = self.slow_threads.as_ref().filter(|_| self.is_slow()) else {
+            return Some(call.await);
+        };
+        let aside = Aside {
+            call: Box::pin(call.in_current_span()),
+            host: Handle::current(),
+        };
+        let answered = Joined(threads.spawn(aside)).await;
+        answered
+            .inspect_err(|error| tracing::error!(%error, "an answer could not be worked on"))
+            .ok()
+    }
+
     fn charge(&self, time: Duration) {
         self.served.fetch_add(nanoseconds(time), Ordering::Relaxed);
     }
@@ -251,6 +276,23 @@ impl<T> Future for Joined<T> {
 impl<T> Drop for Joined<T> {
     fn drop(&mut self) {
         self.0.abort();
+    }
+}
+
+/// A call in the slow lane.
+struct Aside<F> {
+    call: Pin<Box<F>>,
+    host: Handle,
+}
+
+impl<F: Future> Future for Aside<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        // Timers, tasks and sockets that it makes belong to the host's threads.
+        let host = self.host.clone();
+        let _entered = host.enter();
+        self.call.as_mut().poll(context)
     }
 }
 
@@ -409,6 +451,20 @@ mod tests {
         };
         assert_eq!(thread.as_deref(), Some("groupcast-slow"));
         assert!(is_hosts);
+    }
+
+    #[tokio::test]
+    async fn what_a_slow_run_is_answered_is_worked_on_in_the_slow_lane_with_the_hosts_own_timers() {
+        let lane = SlowLane::new().unwrap();
+        let host = Handle::current().id();
+        for (pace, is_aside) in [(Pace::Quick, false), (Pace::Slow, true)] {
+            let watch = Watch::new(&lane, pace);
+            let worked = watch.answered(async {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                (aside::is_here(), Handle::current().id())
+            });
+            assert_eq!(worked.await.unwrap(), (is_aside, host));
+        }
     }
 
     #[tokio::test(flavor = "multi_thread")]
