@@ -4,6 +4,7 @@
 //! over this library; tests drive the library.
 
 pub mod api;
+mod aside;
 pub mod cli;
 pub mod config;
 pub mod console;

@@ -23,6 +23,7 @@ use crate::config::Config;
 use crate::plugin::{OCI_SCHEME, Plugin, PluginEngine, PluginFolder, RunLimits, is_digest};
 use crate::recording::Recordings;
 use crate::run::{Groupcast, OpenError, OpenOptions};
+use crate::schedule::SystemTime;
 use crate::secrets::{Author, SecretError, Secrets};
 use crate::service::EventHub;
 use crate::service::Principal;
@@ -173,7 +174,8 @@ impl Surroundings for Host {
             watch: &watch,
             events,
         };
-        let tidying = crate::run::prune_daily(Arc::clone(groupcast.store()), config.store.keep_runs_days);
+        let keep = config.store.keep_runs_days;
+        let tidying = crate::run::prune_daily(groupcast.store().clone(), keep, &SystemTime);
         let served = tokio::select! {
             served = super::serve::serve(groupcast, &connections, around, cancel) => served,
             never = tidying => match never {},
@@ -233,6 +235,7 @@ impl Surroundings for Host {
     async fn secrets(&self, config: &Path, tenant: Option<&str>) -> Result<Box<dyn SecretStore>, Problem> {
         let config = load(config)?;
         let mut secrets = Secrets::of(&config.secrets);
+        let mut kept = None;
         if let Some(tenant) = tenant {
             if config.tenants.iter().any(|known| known.name == tenant) {
                 return Err(Problem::refused(format!(
@@ -249,11 +252,13 @@ impl Surroundings for Host {
                     "there is no tenant {tenant} in the store; make it in the console or by the API first"
                 )));
             }
-            secrets = secrets.with_store(store);
+            secrets = secrets.with_store(store.clone());
+            kept = Some(store);
         }
         Ok(Box::new(Stored {
             config,
             secrets,
+            kept,
             tenant: tenant.map(ToOwned::to_owned),
         }))
     }
@@ -409,6 +414,8 @@ pub(super) fn load(path: &Path) -> Result<Config, Problem> {
 struct Stored {
     config: Config,
     secrets: Secrets,
+    /// Of a tenant's: the store that they are in.
+    kept: Option<Arc<dyn Store>>,
     tenant: Option<String>,
 }
 
@@ -454,6 +461,12 @@ impl SecretStore for Stored {
                 .map(drop),
         }
         .map_err(|error| told(&error))?;
+        // What connections were put aside for may be mended: whoever serves them sees it within a minute.
+        if let (Some(store), Some(tenant)) = (&self.kept, &self.tenant)
+            && let Err(error) = crate::schedule::mended(&**store, tenant).await
+        {
+            tracing::warn!(%error, "connections that were put aside could not be released; release them by hand");
+        }
         Ok(replaced)
     }
 

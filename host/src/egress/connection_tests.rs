@@ -153,3 +153,34 @@ async fn a_server_that_hangs_up_at_once_ends_in_an_error_and_not_in_a_loop() {
     let request = Request::get(format!("{origin}/x")).body(Bytes::new()).unwrap();
     assert!(connections.fetch(&origin, request).await.is_err());
 }
+
+#[tokio::test]
+async fn a_packed_answer_is_unpacked_within_its_limit_on_threads_of_either_kind() {
+    use std::io::Write as _;
+    let text = b"members of a large group\n".repeat(10_000);
+    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    packer.write_all(&text).unwrap();
+    let packed = Bytes::from(packer.finish().unwrap());
+    let unpacked = async move |limit: usize| {
+        let answer = Response::builder()
+            .header(header::CONTENT_ENCODING, "gzip")
+            .body(packed.clone())
+            .unwrap();
+        decompress(answer, limit, "https://vendor.example.com")
+            .await
+            .map(Response::into_body)
+    };
+    let length = text.len();
+    assert_eq!(unpacked(length).await.unwrap(), text);
+    let aside = std::thread::spawn(move || {
+        aside::goes_here();
+        let threads = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        threads.block_on(async { (unpacked(length).await, unpacked(length - 1).await) })
+    });
+    let (whole, too_long) = aside.join().unwrap();
+    assert_eq!(whole.unwrap(), text);
+    assert!(
+        matches!(too_long, Err(NetworkError::TooLong { .. })),
+        "{too_long:?}"
+    );
+}

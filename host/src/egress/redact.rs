@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use base64::Engine;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
+use memchr::memmem;
 use zeroize::Zeroizing;
 
 /// Shorter texts are too likely to stand in an answer by chance; no vendor's credential is so short.
@@ -51,42 +52,43 @@ impl Secrets {
         }
     }
 
-    /// Blanks every secret in some bytes, keeping their length; tells whether there was one.
-    fn blank(&self, bytes: &mut [u8]) -> bool {
+    /// Some bytes in which every secret is blanked, of the same length; none where there was no secret.
+    fn blanked(&self, bytes: &[u8]) -> Option<Vec<u8>> {
         let spellings = self.spellings.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut found = false;
+        let mut blanked: Option<Vec<u8>> = None;
         for spelling in spellings.iter() {
             let mut from = 0;
-            while let Some(position) = bytes.get(from..).and_then(|rest| {
-                rest.windows(spelling.len())
-                    .position(|window| window == spelling.as_slice())
-            }) {
+            while let Some(position) = blanked
+                .as_deref()
+                .unwrap_or(bytes)
+                .get(from..)
+                .and_then(|rest| memmem::find(rest, spelling))
+            {
                 let (start, end) = (from + position, from + position + spelling.len());
-                if let Some(secret) = bytes.get_mut(start..end) {
+                let blanked = blanked.get_or_insert_with(|| bytes.to_vec());
+                if let Some(secret) = blanked.get_mut(start..end) {
                     secret.fill(b'*');
                 }
-                found = true;
                 from = end;
             }
         }
-        found
+        blanked
     }
 
     /// A body without secrets, and whether there was one.
     pub fn body(&self, body: Bytes) -> (Bytes, bool) {
-        let mut bytes = body.to_vec();
-        if self.blank(&mut bytes) {
-            (bytes.into(), true)
-        } else {
-            (body, false)
+        match self.blanked(&body) {
+            Some(blanked) => (blanked.into(), true),
+            None => (body, false),
         }
     }
 
     /// Text without secrets.
     pub fn text(&self, text: &str) -> String {
-        let mut bytes = text.as_bytes().to_vec();
-        self.blank(&mut bytes);
-        String::from_utf8_lossy(&bytes).into_owned()
+        match self.blanked(text.as_bytes()) {
+            Some(blanked) => String::from_utf8_lossy(&blanked).into_owned(),
+            None => text.to_owned(),
+        }
     }
 
     /// Headers without secrets, and whether there was one.
@@ -94,14 +96,16 @@ impl Secrets {
         let mut clean = HeaderMap::new();
         let mut found = false;
         for (name, value) in &headers {
-            let mut bytes = value.as_bytes().to_vec();
-            if self.blank(&mut bytes) {
-                found = true;
-                if let Ok(value) = HeaderValue::from_bytes(&bytes) {
-                    clean.append(name.clone(), value);
+            match self.blanked(value.as_bytes()) {
+                None => {
+                    clean.append(name.clone(), value.clone());
                 }
-            } else {
-                clean.append(name.clone(), value.clone());
+                Some(blanked) => {
+                    found = true;
+                    if let Ok(value) = HeaderValue::from_bytes(&blanked) {
+                        clean.append(name.clone(), value);
+                    }
+                }
             }
         }
         (clean, found)
@@ -139,6 +143,12 @@ mod tests {
         }
         assert_eq!(secrets.body("nothing".into()), ("nothing".into(), false));
         assert_eq!(secrets.text("a abc/def+ghi==jkl b"), "a **************** b");
+        // Wherever it stands, and however large the answer is.
+        let large = format!("{secret}{}{secret}{secret}", "abc/def+ghi==jk-".repeat(100_000));
+        let (body, found) = secrets.body(large.clone().into());
+        assert!(found && body.len() == large.len());
+        let blanked = large.replace(secret, "****************");
+        assert!(body == blanked.as_bytes());
     }
 
     #[test]

@@ -20,6 +20,7 @@ use tracing::Instrument as _;
 
 use super::error::PluginError;
 use super::violation::Violation;
+use crate::aside;
 
 /// Processor time that a run has before it goes on in the slow lane: several times what a sync without changes takes.
 pub(super) const QUICK: Duration = Duration::from_millis(100);
@@ -37,7 +38,10 @@ impl SlowLane {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(threads)
             .thread_name("groupcast-slow")
-            .on_thread_start(lower_priority)
+            .on_thread_start(|| {
+                lower_priority();
+                aside::goes_here();
+            })
             .build()
             .map_err(|error| PluginError::Engine(format!("cannot start the slow lane: {error}")))?;
         Ok(Self {
@@ -105,6 +109,8 @@ pub(super) enum Pace {
     Quick,
     /// In the slow lane from the start.
     Slow,
+    /// In another process: here its calls are answered, on quick threads, and only what is long is done aside.
+    Elsewhere,
 }
 
 /// What a run and whoever watches over it share.
@@ -117,9 +123,11 @@ pub(super) struct Watch {
     served: AtomicU64,
     slow: AtomicBool,
     has_slow_lane: bool,
+    is_elsewhere: bool,
     /// Calls to the host that are under way, and when the last one ended.
     waiting: Mutex<(u32, Instant)>,
     calls: Arc<Semaphore>,
+    slow_threads: Option<Handle>,
     doom: Mutex<Option<Violation>>,
     doomed: Notify,
 }
@@ -132,9 +140,11 @@ impl Watch {
             began: AtomicU64::new(0),
             served: AtomicU64::new(0),
             slow: AtomicBool::new(pace == Pace::Slow),
-            has_slow_lane: pace != Pace::Unhindered,
+            has_slow_lane: matches!(pace, Pace::Quick | Pace::Slow),
+            is_elsewhere: pace == Pace::Elsewhere,
             waiting: Mutex::new((0, Instant::now())),
             calls: lane.calls(),
+            slow_threads: lane.handle().cloned(),
             doom: Mutex::default(),
             doomed: Notify::new(),
         })
@@ -233,6 +243,25 @@ impl Watch {
         here.saturating_add(elsewhere) > budget
     }
 
+    /// A call that works on a vendor's answer, which may be long. That of a slow run is worked on in the slow lane too:
+    /// none where that has ended.
+    pub(super) async fn answered<T: Send + 'static>(
+        &self,
+        call: impl Future<Output = T> + Send + 'static,
+    ) -> Option<T> {
+        let Some(threads) = self.slow_threads.as_ref().filter(|_| self.is_slow() || self.is_elsewhere) else {
+            return Some(call.await);
+        };
+        let aside = Aside {
+            call: Box::pin(call.in_current_span()),
+            host: Handle::current(),
+        };
+        let answered = Joined(threads.spawn(aside)).await;
+        answered
+            .inspect_err(|error| tracing::error!(%error, "an answer could not be worked on"))
+            .ok()
+    }
+
     pub(super) fn charge(&self, time: Duration) {
         self.served.fetch_add(nanoseconds(time), Ordering::Relaxed);
     }
@@ -263,6 +292,23 @@ impl<T> Future for Joined<T> {
 impl<T> Drop for Joined<T> {
     fn drop(&mut self) {
         self.0.abort();
+    }
+}
+
+/// A call in the slow lane.
+struct Aside<F> {
+    call: Pin<Box<F>>,
+    host: Handle,
+}
+
+impl<F: Future> Future for Aside<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        // Timers, tasks and sockets that it makes belong to the host's threads.
+        let host = self.host.clone();
+        let _entered = host.enter();
+        self.call.as_mut().poll(context)
     }
 }
 
@@ -421,6 +467,20 @@ mod tests {
         };
         assert_eq!(thread.as_deref(), Some("groupcast-slow"));
         assert!(is_hosts);
+    }
+
+    #[tokio::test]
+    async fn what_a_slow_run_is_answered_is_worked_on_in_the_slow_lane_with_the_hosts_own_timers() {
+        let lane = SlowLane::new().unwrap();
+        let host = Handle::current().id();
+        for (pace, is_aside) in [(Pace::Quick, false), (Pace::Slow, true), (Pace::Elsewhere, true)] {
+            let watch = Watch::new(&lane, pace);
+            let worked = watch.answered(async {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                (aside::is_here(), Handle::current().id())
+            });
+            assert_eq!(worked.await.unwrap(), (is_aside, host));
+        }
     }
 
     #[tokio::test(flavor = "multi_thread")]

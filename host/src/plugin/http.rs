@@ -205,7 +205,7 @@ impl WasiHttpHooks for GateHooks {
             let sent = match read_whole(body, &open).await {
                 Ok((body, _held)) => {
                     let _under_way = open.watch.call();
-                    deliver(services, http::Request::from_parts(head, body)).await
+                    deliver(services, &open.watch, http::Request::from_parts(head, body)).await
                 }
                 Err(no_answer) => Err(no_answer),
             };
@@ -237,13 +237,17 @@ impl WasiHttpHooks for GateHooks {
 
 /// Sends a request. A run that is stopped is dropped with everything it waits for, but what is on the wire then cannot be
 /// called back: for what may be a write, a task of its own waits to its end, and holds the run's services, and with them
-/// its directory (R48), for as long.
+/// its directory (R48), for as long. That task is the host's own: a write does not wait for a place in the slow lane.
 pub(super) async fn deliver(
     services: Arc<dyn RunServices>,
+    watch: &Watch,
     request: http::Request<Bytes>,
 ) -> Result<http::Response<Bytes>, NoAnswer> {
     if matches!(*request.method(), http::Method::GET | http::Method::HEAD) {
-        return services.send(request).await;
+        return watch
+            .answered(async move { services.send(request).await })
+            .await
+            .unwrap_or(Err(NoAnswer::ConnectionTerminated));
     }
     let sending = tokio::spawn(async move { services.send(request).await });
     sending.await.unwrap_or_else(|error| {

@@ -38,6 +38,8 @@ pub struct RunLimits {
     pub state_bytes: u64,
     /// Whether a run that computes for long makes way for others, by going on with low priority.
     pub slow_lane: bool,
+    /// Whether the last such run computed for long: where there is a slow lane, this one begins in it.
+    pub known_to_be_long: bool,
 }
 
 impl Default for RunLimits {
@@ -61,6 +63,7 @@ impl Default for RunLimits {
             ledger_entries: 5_000_000,
             state_bytes: 256 << 20,
             slow_lane: false,
+            known_to_be_long: false,
         }
     }
 }

@@ -34,6 +34,13 @@ pub struct Usage {
     pub cpu_ms: u64,
 }
 
+impl Usage {
+    /// Whether the run computed for so long that it was in the slow lane, where there is one.
+    pub fn was_long(&self) -> bool {
+        u128::from(self.cpu_ms) >= computing::QUICK.as_millis()
+    }
+}
+
 /// How many epochs one slice of computing has before the guest yields to others.
 const SLICE: u64 = 1;
 
@@ -173,8 +180,9 @@ impl Sandbox {
         asked: Asked,
     ) -> Result<(Answered, Usage), RunError> {
         let process = self.engine.process_for(plugin, services.as_ref());
-        let pace = match (self.limits.slow_lane, plugin.is_quick()) {
-            _ if process.is_some() => Pace::Unhindered,
+        let is_quick = plugin.is_quick() && !self.limits.known_to_be_long;
+        let pace = match (self.limits.slow_lane, is_quick) {
+            (true, _) if process.is_some() => Pace::Elsewhere,
             (false, _) => Pace::Unhindered,
             (true, true) => Pace::Quick,
             (true, false) => Pace::Slow,

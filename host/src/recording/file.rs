@@ -25,7 +25,7 @@ const CHECKSUM: usize = 16;
 const LONGEST_LINE: u64 = 512 << 20;
 
 /// Which export ran.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// `check`.

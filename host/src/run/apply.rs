@@ -274,10 +274,13 @@ impl Groupcast {
         let asked = self.run_of(setup, run, read).await?;
         let (services, recording) = self.recorded(setup, Kind::Apply, &asked, None, services);
         let result = self
-            .sandbox(setup)
+            .sandbox_of(setup, (Kind::Apply, read))
             .apply(self.plugin_of(setup), services, cancel.clone(), &asked)
             .await;
         recording.end(&result);
+        if let Ok((_, usage)) = &result {
+            setup.habits.learn((Kind::Apply, read), usage);
+        }
         let cut_off = if !managed.on.load(Ordering::SeqCst) {
             Some(CutOff::SwitchedOff)
         } else if !lease.is_held() {

@@ -5,11 +5,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use groupcast_guest::ledger::Provenance;
 
 use super::groupcast::Groupcast;
 use super::outcome::{PlanOutcome, RunFailure};
-use super::setup::ConnectionSetup;
 use super::{ConnectionName, RequestCounts};
 use crate::store::service::NewSample;
 
@@ -46,12 +44,12 @@ impl Groupcast {
         }
         let kept = async {
             let setup = self.setup(connection)?;
-            let (groups, memberships) = self.counted(&setup).await?;
+            let exported = self.store.exported(&setup.directory_key).await?;
             let awaiting = plan.plan.parts.iter().map(|part| part.waiting.len() as u64).sum();
             let sample = NewSample {
                 connection: connection.clone(),
-                groups,
-                memberships,
+                groups: exported.groups,
+                memberships: exported.memberships,
                 held: plan.summary.held,
                 awaiting,
                 requests: serde_json::to_value(requests).unwrap_or_default(),
@@ -62,41 +60,6 @@ impl Groupcast {
         };
         if let Err(failure) = kept.await {
             tracing::debug!(%connection, %failure, "no sample was kept for the charts");
-        }
-    }
-
-    /// Groups that are exported, and memberships that are ours or adopted.
-    async fn counted(&self, setup: &ConnectionSetup) -> Result<(u64, u64), RunFailure> {
-        let directory = &setup.directory_key;
-        let (mut groups, mut memberships) = (0, 0);
-        let mut after = None;
-        loop {
-            let page = self.store.bindings(directory, after.as_deref()).await?;
-            for binding in page.items {
-                if binding.target.is_none() {
-                    continue;
-                }
-                groups += 1;
-                let mut after = None;
-                loop {
-                    let page = self
-                        .store
-                        .memberships(directory, &binding.group, after.as_deref())
-                        .await?;
-                    let counted = page.items.iter().filter(|membership| {
-                        matches!(membership.provenance, Provenance::Ours | Provenance::Adopted)
-                    });
-                    memberships += counted.count() as u64;
-                    after = page.next;
-                    if after.is_none() {
-                        break;
-                    }
-                }
-            }
-            after = page.next;
-            if after.is_none() {
-                return Ok((groups, memberships));
-            }
         }
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use groupcast_guest::settings::Settings;
 use jsonwebtoken::Algorithm;
 
+use super::habits::Habits;
 use super::lease::LeaseTimes;
 use super::switch::{ManagedSwitch, SwitchFile};
 use crate::config::{
@@ -64,6 +65,8 @@ pub struct ConnectionSetup {
     pub credentials: Arc<dyn CredentialSource>,
     /// What a run may use of the machine.
     pub limits: RunLimits,
+    /// How long its runs computed.
+    pub habits: Arc<Habits>,
     /// What a run may use of the network.
     pub egress_limits: Limits,
     /// How long the directory is held.
@@ -261,6 +264,7 @@ pub async fn attempts_with(config: &Config, secrets: &Secrets) -> Result<Vec<Att
                     connections,
                     credentials,
                     limits: limits.clone(),
+                    habits: Arc::default(),
                     lease_times: LeaseTimes {
                         life: Duration::from_secs(config.limits.lease_seconds.into()),
                         longest_request: egress_limits.request_timeout,

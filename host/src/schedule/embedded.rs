@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use async_trait::async_trait;
-use chrono::{DateTime, TimeDelta, Utc};
 use rand::Rng as _;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
@@ -13,15 +11,18 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
-use super::fair::Places;
 use super::judge;
 use super::kept::{Kept, ScheduleStore};
+use super::limits::EngineLimits;
 use super::table::{Entered, LONG, Table, Turn};
-use super::timetable::{Beginning, QUARANTINE_AFTER, Timetable};
-use super::{Engine, EngineError, JobEnd, JobWatcher, Load, Runner, Served, Status, TriggerAnswer, Trouble};
-use crate::store::service::{JobRecord, JobState, NewAuditEntry, Pause, RunState, Trigger, Work};
+use super::time::{SystemTime, Time};
+use super::timetable::{Beginning, QUARANTINE_AFTER};
+use super::{EngineError, JobEnd, JobWatcher, Runner, Served, TriggerAnswer, Trouble};
+use crate::store::service::{JobRecord, JobState, NewAuditEntry, RunState, RunStateChange, Trigger, Work};
 use crate::store::{ConnectionId, RunEnd, RunResult, Store};
 use crate::telemetry::job_span;
+
+mod verbs;
 
 /// The longest that the engine sleeps without looking at the clock: a machine that slept, or whose clock
 /// was set, notices within this. So does it what other processes changed in the store.
@@ -29,80 +30,6 @@ const LOOK_AT_THE_CLOCK: Duration = Duration::from_secs(60);
 
 /// How long nothing is begun of a connection whose beginning failed in the store.
 const AFTER_AN_ERROR: Duration = Duration::from_secs(5);
-
-/// Tells the time and waits. Injected, so that tests of a year take a second.
-#[async_trait]
-pub trait Time: Send + Sync + 'static {
-    /// Now.
-    fn now(&self) -> DateTime<Utc>;
-    /// Waits.
-    async fn sleep(&self, duration: Duration);
-}
-
-/// The machine's own time.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct SystemTime;
-
-#[async_trait]
-impl Time for SystemTime {
-    fn now(&self) -> DateTime<Utc> {
-        Utc::now()
-    }
-
-    async fn sleep(&self, duration: Duration) {
-        tokio::time::sleep(duration).await;
-    }
-}
-
-/// How much the engine does at once.
-#[derive(Debug, Clone, Copy)]
-pub struct EngineLimits {
-    /// Runs at the same time, of all tenants and of one.
-    pub places: Places,
-    /// How long a stop waits for the runs under way.
-    pub stop_deadline: Duration,
-}
-
-impl EngineLimits {
-    /// So many runs of all tenants at once, and so many of one. A quarter of the places, at least one where there are
-    /// several, is kept for runs that do not take long.
-    pub fn of(runs_at_once: usize, per_tenant: usize) -> Self {
-        Self {
-            places: Places {
-                all: runs_at_once,
-                kept_for_short: runs_at_once.div_ceil(4).min(runs_at_once.saturating_sub(1)),
-                per_tenant,
-            },
-            stop_deadline: Duration::from_secs(30),
-        }
-    }
-
-    /// How many runs a machine does at once, where nothing is said: most of a run is waiting for vendors, so four for
-    /// each processor; but no more than half of the memory holds if all of them take what one may (`each`, bytes).
-    pub fn runs_at_once(each: usize) -> usize {
-        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let by_memory = memory().map_or(usize::MAX, |memory| memory / 2 / each.max(1));
-        (4 * processors).min(by_memory).clamp(2, 256)
-    }
-}
-
-/// The machine's memory in bytes, as far as Linux says it; a container's limit is its own.
-fn memory() -> Option<usize> {
-    let limit = std::fs::read_to_string("/sys/fs/cgroup/memory.max").ok();
-    if let Some(limit) = limit.and_then(|text| text.trim().parse().ok()) {
-        return Some(limit);
-    }
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find(|line| line.starts_with("MemTotal:"))?;
-    let kib: usize = line.split_whitespace().nth(1)?.parse().ok()?;
-    kib.checked_mul(1_024)
-}
-
-impl Default for EngineLimits {
-    fn default() -> Self {
-        Self::of(8, 2)
-    }
-}
 
 /// An engine in this process.
 pub struct EmbeddedEngine<R> {
@@ -330,23 +257,24 @@ impl<R: Runner> Inner<R> {
             timetable.map_or(QUARANTINE_AFTER, |timetable| timetable.quarantine_after)
         };
         let kept = async {
+            let (now, seed) = (self.time.now(), seed(id));
+            let judged = |state: &mut RunState| {
+                *state = judge::after(state.clone(), &job.work, end, now, quarantine_after, seed);
+            };
             let before = self.kept.run_state(id).await?;
-            let after = judge::after(
-                before.clone(),
-                &job.work,
-                end,
-                self.time.now(),
-                quarantine_after,
-                seed(id),
-            );
+            let mut after = before.clone();
+            judged(&mut after);
+            // Most runs end as the one before did, and a write is not for nothing.
+            if after == before {
+                return Ok(());
+            }
+            // Of what is there by then: a person may have paused or released it meanwhile.
+            let after = self.kept.change_run_state(id, &judged, None).await?;
             if let (None, Some(quarantine)) = (&before.quarantine, &after.quarantine) {
                 tracing::error!(
                     connection = %id, reason = quarantine.reason, way_out = quarantine.way_out,
                     "put in quarantine: it no longer runs by itself"
                 );
-            }
-            if after != before {
-                self.kept.put_run_state(id, &after, None).await?;
             }
             Ok::<_, EngineError>(())
         };
@@ -501,13 +429,11 @@ impl<R: Runner> Inner<R> {
         &self,
         id: &ConnectionId,
         audit: Option<&NewAuditEntry>,
-        change: impl FnOnce(&mut RunState),
+        change: &RunStateChange<'_>,
     ) -> Result<(), EngineError> {
         self.table().slot(id)?;
-        let mut state = self.kept.run_state(id).await?;
-        change(&mut state);
-        self.kept.put_run_state(id, &state, audit).await?;
-        self.set_next(id, self.kept.run_state(id).await?);
+        let state = self.kept.change_run_state(id, change, audit).await?;
+        self.set_next(id, state);
         Ok(())
     }
 }
@@ -517,217 +443,5 @@ struct AbortOnDrop(AbortHandle);
 impl Drop for AbortOnDrop {
     fn drop(&mut self) {
         self.0.abort();
-    }
-}
-
-fn released(state: &mut RunState) {
-    state.failures = 0;
-    state.not_before = None;
-    state.quarantine = None;
-}
-
-/// Why nothing begins by itself, or later than the pattern says.
-fn why(timetable: Option<&Timetable>, state: &RunState, now: DateTime<Utc>) -> Option<String> {
-    let shown = |at: DateTime<Utc>| at.format("%Y-%m-%d %H:%M:%S UTC").to_string();
-    if let Some(quarantine) = &state.quarantine {
-        return Some(format!(
-            "in quarantine since {}: {}. To get out: {}",
-            shown(quarantine.at),
-            quarantine.reason.trim_end_matches('.'),
-            quarantine.way_out
-        ));
-    }
-    if let Some(pause) = &state.paused {
-        let reason = if pause.reason.is_empty() {
-            String::new()
-        } else {
-            format!(": {}", pause.reason)
-        };
-        return Some(format!(
-            "paused by {} since {}{reason}",
-            pause.by,
-            shown(pause.at)
-        ));
-    }
-    let Some(timetable) = timetable else {
-        return Some("it has no schedule, so runs begin only when asked for".to_owned());
-    };
-    if !timetable.enabled {
-        return Some("its schedule is switched off".to_owned());
-    }
-    if let Some(again) = state.not_before.filter(|again| *again > now) {
-        return Some(format!(
-            "{} in a row failed; it is tried again at {}",
-            if state.failures == 1 {
-                "the last run".to_owned()
-            } else {
-                format!("{} runs", state.failures)
-            },
-            shown(again)
-        ));
-    }
-    timetable.quiet_until(now).map(|until| {
-        let what = if timetable.only_plans(now) {
-            "runs only plan"
-        } else {
-            "nothing begins by itself"
-        };
-        format!("quiet hours: {what} until {}", shown(until))
-    })
-}
-
-#[async_trait]
-impl<R: Runner> Engine for EmbeddedEngine<R> {
-    async fn put_schedule(
-        &self,
-        connection: &ConnectionId,
-        timetable: Option<Timetable>,
-    ) -> Result<(), EngineError> {
-        self.inner
-            .table()
-            .put(connection, timetable, self.inner.time.now());
-        let state = self.inner.kept.run_state(connection).await?;
-        self.inner.set_next(connection, state);
-        Ok(())
-    }
-
-    async fn changed(&self, connection: &ConnectionId) -> Result<(), EngineError> {
-        let state = self.inner.kept.run_state(connection).await?;
-        if state.quarantine.is_none() && state.not_before.is_none() {
-            return Ok(());
-        }
-        tracing::info!(%connection, "what it depends on was changed, so it runs by itself again");
-        self.inner.change_state(connection, None, released).await
-    }
-
-    async fn remove(&self, connection: &ConnectionId) -> Result<(), EngineError> {
-        let waiting = {
-            let mut table = self.inner.table();
-            let waiting = table.remove(connection)?;
-            if let Some((key, _)) = &waiting {
-                table.gone(*key, None, None);
-            }
-            waiting
-        };
-        if let Some((_, job)) = waiting {
-            self.inner
-                .end_unbegun(job, "its connection was removed before its turn came")
-                .await;
-        }
-        Ok(())
-    }
-
-    async fn trigger(
-        &self,
-        connection: &ConnectionId,
-        work: Work,
-        trigger: Trigger,
-    ) -> Result<TriggerAnswer, EngineError> {
-        self.inner
-            .begin(self.inner.record(connection, work, trigger))
-            .await
-    }
-
-    async fn cancel(&self, job: &str) -> Result<(), EngineError> {
-        let why = "it was cancelled before its turn came";
-        let waiting = {
-            let mut table = self.inner.table();
-            let waiting = table.withdraw(job)?;
-            if let Some((key, _)) = &waiting {
-                table.gone(*key, Some(RunEnd::new(RunResult::Refused, why)), None);
-            }
-            waiting
-        };
-        if let Some((_, job)) = waiting {
-            self.inner.end_unbegun(job, why).await;
-        }
-        Ok(())
-    }
-
-    async fn pause(
-        &self,
-        connection: &ConnectionId,
-        pause: Pause,
-        audit: &NewAuditEntry,
-    ) -> Result<(), EngineError> {
-        self.inner
-            .change_state(connection, Some(audit), |state| state.paused = Some(pause))
-            .await
-    }
-
-    async fn resume(&self, connection: &ConnectionId, audit: &NewAuditEntry) -> Result<(), EngineError> {
-        // A second ago, so that what is due at this very moment is not taken for missed.
-        let now = self.inner.time.now() - TimeDelta::seconds(1);
-        self.inner
-            .change_state(connection, Some(audit), |state| {
-                state.paused = None;
-                state.last_due = Some(state.last_due.map_or(now, |last| last.max(now)));
-            })
-            .await
-    }
-
-    async fn release(&self, connection: &ConnectionId, audit: &NewAuditEntry) -> Result<(), EngineError> {
-        self.inner.change_state(connection, Some(audit), released).await
-    }
-
-    async fn status(&self, connection: &ConnectionId) -> Result<Status, EngineError> {
-        let state = self.inner.kept.run_state(connection).await?;
-        let now = self.inner.time.now();
-        let mut table = self.inner.table();
-        let slot = table.slot(connection)?;
-        Ok(Status {
-            next: slot.next.map(|next| next.at),
-            job: slot.active.as_ref().map(|active| active.record.clone()),
-            last: slot.last.clone(),
-            why: why(slot.timetable.as_ref(), &state, now),
-            state,
-        })
-    }
-
-    async fn jobs(&self, connection: &ConnectionId, limit: u32) -> Result<Vec<JobRecord>, EngineError> {
-        Ok(self.inner.kept.jobs(connection, limit).await?)
-    }
-
-    fn load(&self) -> Load {
-        let table = self.inner.table();
-        let (running, long) = table.fair.at_work();
-        Load {
-            queued: table.fair.waiting(),
-            running,
-            long,
-            places: table.fair.most(),
-        }
-    }
-
-    async fn serve(&self, stop: CancellationToken) -> Served {
-        let life = CancellationToken::new();
-        let living = {
-            let (inner, life) = (Arc::clone(&self.inner), life.clone());
-            tokio::spawn(async move { inner.live(life).await })
-        };
-        // Whoever drops this future has died, as far as others are concerned.
-        let _guard = AbortOnDrop(living.abort_handle());
-        let mut looked = self.inner.time.now();
-        let served = loop {
-            self.inner.begin_due();
-            let quiet = self.inner.quiet();
-            tokio::select! {
-                biased;
-                () = stop.cancelled() => break self.inner.stop().await,
-                () = self.inner.changed.notified() => {}
-                () = self.inner.time.sleep(quiet) => {}
-            }
-            let now = self.inner.time.now();
-            if (now - looked)
-                .to_std()
-                .is_ok_and(|since| since >= LOOK_AT_THE_CLOCK)
-            {
-                looked = now;
-                self.inner.look_at_the_store().await;
-            }
-        };
-        life.cancel();
-        let _ = living.await;
-        served
     }
 }

@@ -11,7 +11,9 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::store::service::{Actor, JobRecord, JobState, NewAuditEntry, Pause, RunState, Trigger, Work};
+use crate::store::service::{
+    Actor, JobRecord, JobState, NewAuditEntry, Pause, RunState, RunStateChange, Trigger, Work,
+};
 use crate::store::{ConnectionId, Lease, Result, RunEnd, RunResult, StoreError};
 
 const SYNC: Work = Work::Sync { full: false };
@@ -159,22 +161,21 @@ impl ScheduleStore for InMemory {
         Ok(self.states.lock().unwrap().clone().into_iter().collect())
     }
 
-    async fn put_run_state(
+    async fn change_run_state(
         &self,
         id: &ConnectionId,
-        state: &RunState,
+        change: &RunStateChange<'_>,
         audit: Option<&NewAuditEntry>,
-    ) -> Result<()> {
+    ) -> Result<RunState> {
         let mut states = self.states.lock().unwrap();
         let kept = states.entry(id.clone()).or_default();
-        let (paused, last_due) = (kept.paused.clone(), kept.last_due);
-        *kept = state.clone();
+        let last_due = kept.last_due;
+        change(kept);
         kept.last_due = kept.last_due.max(last_due);
-        match audit {
-            Some(audit) => self.audited.lock().unwrap().push(audit.action.clone()),
-            None => kept.paused = paused,
+        if let Some(audit) = audit {
+            self.audited.lock().unwrap().push(audit.action.clone());
         }
-        Ok(())
+        Ok(kept.clone())
     }
 
     async fn claim_due(&self, id: &ConnectionId, due: DateTime<Utc>) -> Result<bool> {
@@ -671,16 +672,17 @@ async fn a_pause_lets_nothing_begin_by_itself_and_what_came_due_is_not_made_up_f
 async fn a_pause_in_another_process_is_seen() {
     let scene = Scene::new();
     let id = scene.quarterly("one", "quick").await;
-    let state = RunState {
-        paused: Some(Pause {
-            by: "email:bob@example.com".to_owned(),
-            at: scene.kept.time.now(),
-            reason: String::new(),
-        }),
-        ..RunState::default()
+    let pause = Pause {
+        by: "email:bob@example.com".to_owned(),
+        at: scene.kept.time.now(),
+        reason: String::new(),
     };
     let entry = audit("connection.paused");
-    scene.kept.put_run_state(&id, &state, Some(&entry)).await.unwrap();
+    scene
+        .kept
+        .change_run_state(&id, &|state| state.paused = Some(pause.clone()), Some(&entry))
+        .await
+        .unwrap();
     scene.forward(60).await;
     assert_eq!(scene.begun(), 0);
     let entry = audit("connection.resumed");
@@ -690,7 +692,7 @@ async fn a_pause_in_another_process_is_seen() {
     };
     scene
         .kept
-        .put_run_state(&id, &resumed, Some(&entry))
+        .change_run_state(&id, &|state| *state = resumed.clone(), Some(&entry))
         .await
         .unwrap();
     scene.forward(16).await;

@@ -13,6 +13,13 @@ fn counts(work: &Work) -> bool {
     matches!(work, Work::Sync { .. } | Work::Plan)
 }
 
+/// What failed is forgotten: it may be mended.
+pub(super) fn released(state: &mut RunState) {
+    state.failures = 0;
+    state.not_before = None;
+    state.quarantine = None;
+}
+
 /// What is remembered after a job. `quarantine_after`: failures in a row, 0 is never.
 pub(super) fn after(
     mut state: RunState,

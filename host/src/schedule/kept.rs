@@ -5,7 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use crate::store::service::{JobRecord, NewAuditEntry, RunState};
+use super::judge::released;
+use crate::store::service::{JobRecord, NewAuditEntry, RunState, RunStateChange};
 use crate::store::{ConnectionId, DirectoryKey, Lease, LeaseAnswer, Result, Store};
 
 /// The part of the store that an engine uses.
@@ -21,13 +22,13 @@ pub trait ScheduleStore: Send + Sync {
     async fn run_state(&self, id: &ConnectionId) -> Result<RunState>;
     /// As [`crate::store::service::TenancyStore::run_states`].
     async fn run_states(&self) -> Result<Vec<(ConnectionId, RunState)>>;
-    /// As [`crate::store::service::TenancyStore::put_run_state`].
-    async fn put_run_state(
+    /// As [`crate::store::service::TenancyStore::change_run_state`].
+    async fn change_run_state(
         &self,
         id: &ConnectionId,
-        state: &RunState,
+        change: &RunStateChange<'_>,
         audit: Option<&NewAuditEntry>,
-    ) -> Result<()>;
+    ) -> Result<RunState>;
     /// As [`crate::store::service::TenancyStore::claim_due`].
     async fn claim_due(&self, id: &ConnectionId, due: DateTime<Utc>) -> Result<bool>;
     /// Takes the place of a process: its own at its start, and that of one that may have died. None while somebody
@@ -41,6 +42,21 @@ pub trait ScheduleStore: Send + Sync {
 
 /// A store, as engines use it.
 pub struct Kept(pub Arc<dyn Store>);
+
+/// Ends back-off and quarantine of a stored tenant's connections: something that they depend on was changed by a process
+/// that does not serve them. Those that do see it when they next look at the store.
+///
+/// # Errors
+/// The store fails.
+pub async fn mended(store: &dyn Store, tenant: &str) -> Result<()> {
+    for directory in store.directories(Some(tenant)).await? {
+        let state = store.run_state(&directory.id).await?;
+        if state.quarantine.is_some() || state.not_before.is_some() {
+            store.change_run_state(&directory.id, &released, None).await?;
+        }
+    }
+    Ok(())
+}
 
 /// Processes are leased like directories, under a vendor that none is.
 fn place(process: &str) -> DirectoryKey {
@@ -69,13 +85,13 @@ impl ScheduleStore for Kept {
         self.0.run_states().await
     }
 
-    async fn put_run_state(
+    async fn change_run_state(
         &self,
         id: &ConnectionId,
-        state: &RunState,
+        change: &RunStateChange<'_>,
         audit: Option<&NewAuditEntry>,
-    ) -> Result<()> {
-        self.0.put_run_state(id, state, audit).await
+    ) -> Result<RunState> {
+        self.0.change_run_state(id, change, audit).await
     }
 
     async fn claim_due(&self, id: &ConnectionId, due: DateTime<Utc>) -> Result<bool> {

@@ -14,15 +14,19 @@ pub mod fair;
 mod heritage;
 mod judge;
 mod kept;
+mod limits;
 mod quiet;
 mod table;
+mod time;
 mod timetable;
 
 pub use cron::{Schedule, ScheduleError};
-pub use embedded::{EmbeddedEngine, EngineLimits, SystemTime, Time};
+pub use embedded::EmbeddedEngine;
 pub use engine::{
     Engine, EngineError, JobEnd, JobWatcher, Load, Runner, Served, Status, TriggerAnswer, Trouble,
 };
-pub use kept::{Kept, ScheduleStore};
+pub use kept::{Kept, ScheduleStore, mended};
+pub use limits::EngineLimits;
 pub use quiet::QuietHours;
+pub use time::{SystemTime, Time};
 pub use timetable::{Beginning, Missed, QUARANTINE_AFTER, QuietFor, Timetable, pause_after};

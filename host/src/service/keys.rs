@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 
 use super::{Principal, Result, Service, ServiceError};
+use crate::schedule::EngineError;
 use crate::secrets::{Author, Expiring, SecretError};
 use crate::store::service::Role;
 
@@ -44,7 +45,7 @@ impl Service {
     }
 
     /// Stores a new version of a tenant's secret. It is used from the next token exchange on, and at once where the old one
-    /// is refused; nothing restarts.
+    /// is refused; nothing restarts. Connections of the tenant that were put aside are tried again.
     ///
     /// # Errors
     /// Not an administrator there; the file declares the tenant; the name or the value is none; the host's key is not at
@@ -63,6 +64,22 @@ impl Service {
             .set_for(tenant, name, &value, expires_at, None, &author(who))
             .await
             .map_err(told)?;
+        // The secret is set, whatever becomes of this.
+        if let Err(error) = self.mended(tenant).await {
+            tracing::warn!(tenant, %error, "connections that were put aside could not be released; release them by hand");
+        }
+        Ok(())
+    }
+
+    /// What a tenant's connections were put aside for may be mended: they are tried again.
+    async fn mended(&self, tenant: &str) -> Result<()> {
+        for directory in self.store.directories(Some(tenant)).await? {
+            match self.engine.changed(&directory.id).await {
+                // One that could not be taken up is tried when it is.
+                Ok(()) | Err(EngineError::NoConnection(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
         Ok(())
     }
 

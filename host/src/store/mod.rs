@@ -85,6 +85,9 @@ pub trait LedgerStore: Send + Sync {
         after: Option<&str>,
     ) -> Result<Page<Membership>>;
 
+    /// How much is exported, as the ledger knows it: counted where it lies, however large it is.
+    async fn exported(&self, directory: &DirectoryKey) -> Result<Exported>;
+
     /// Makes intents durable and answers their IDs in the same order. The lease must be held still: a run that lost
     /// it can intend nothing more (R48).
     async fn intend(

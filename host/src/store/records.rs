@@ -114,6 +114,15 @@ pub struct Page<T> {
     pub next: Option<String>,
 }
 
+/// How much of a directory is exported, as the ledger knows it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Exported {
+    /// Groups that are bound to one in the target.
+    pub groups: u64,
+    /// Memberships of these that are ours or adopted.
+    pub memberships: u64,
+}
+
 /// An operation of the past, or one under way: what `why`, `runs` and `undo` read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutcomeRecord {

@@ -10,8 +10,8 @@ use super::store::{WatchedStore, watched};
 use crate::store::service::{
     AuditEntry, AuditQuery, AuditStore, ChangeCount, Changed, DirectoryRecord, GrantRecord, HistoryStore,
     IdentityStore, JobRecord, JobStore, MembershipSample, NewAuditEntry, NewSample, PluginRecord, Repeated,
-    RunState, SealedKey, SealedSecret, SealedStore, SecretName, SessionRecord, TenancyStore, TenantRecord,
-    TokenRecord, Version,
+    RunState, RunStateChange, SealedKey, SealedSecret, SealedStore, SecretName, SessionRecord, TenancyStore,
+    TenantRecord, TokenRecord, Version,
 };
 use crate::store::{
     BackupSummary, ConnectionId, MaintenanceStore, Page, Pruned, RestoreOptions, Result, Retention,
@@ -111,15 +111,15 @@ impl TenancyStore for WatchedStore {
         watched!(self, run_states())
     }
 
-    async fn put_run_state(
+    async fn change_run_state(
         &self,
         id: &ConnectionId,
-        state: &RunState,
+        change: &RunStateChange<'_>,
         audit: Option<&NewAuditEntry>,
-    ) -> Result<()> {
-        let result = watched!(self, put_run_state(id, state, audit));
+    ) -> Result<RunState> {
+        let result = watched!(self, change_run_state(id, change, audit));
         self.count_audit(audit.is_some() && result.is_ok());
-        if result.is_ok() {
+        if let Ok(state) = &result {
             self.telemetry.is_in_state(id, state.clone());
         }
         result

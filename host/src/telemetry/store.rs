@@ -16,7 +16,7 @@ use super::Telemetry;
 use super::metrics::{Change, OfKind, RunEnded};
 use crate::ledger::{Binding, Effect, Intent, Membership, OpenIntent, Outcome, Settlement};
 use crate::store::{
-    ConnectionId, ConnectionRecord, ConnectionStore, DirectoryKey, Lease, LeaseAnswer, LeaseStore,
+    ConnectionId, ConnectionRecord, ConnectionStore, DirectoryKey, Exported, Lease, LeaseAnswer, LeaseStore,
     LedgerStore, Mode, NewPlan, NewRun, OutcomeQuery, OutcomeRecord, Page, PartRecord, Parts, PlanQuery,
     PlanRecord, PlanStore, Result, RunEnd, RunKind, RunQuery, RunRecord, RunResult, RunStore, StateEntry,
     StateStore, Store, StoreError,
@@ -234,6 +234,10 @@ impl LedgerStore for WatchedStore {
 
     async fn outcomes(&self, directory: &DirectoryKey, query: &OutcomeQuery) -> Result<Vec<OutcomeRecord>> {
         watched!(self, outcomes(directory, query))
+    }
+
+    async fn exported(&self, directory: &DirectoryKey) -> Result<Exported> {
+        watched!(self, exported(directory))
     }
 
     async fn applied_operations(

@@ -28,6 +28,7 @@ mod guards;
 mod listener;
 mod matrix;
 mod provider;
+mod put_aside;
 mod sign_in;
 
 /// Does nothing, at once.

@@ -279,7 +279,7 @@ impl Told {
 async fn answer(services: Arc<dyn RunServices>, watch: &Arc<Watch>, call: Call) -> Answer {
     let _under_way = watch.call();
     if let Call::Send(request) = call {
-        return Answer::Reply(sent(services, request).await);
+        return Answer::Reply(sent(services, watch, request).await);
     }
     let _place = watch.place().await;
     let began = Instant::now();
@@ -330,11 +330,11 @@ async fn made(services: &dyn RunServices, call: Call) -> Result<Answer, Failure>
     })
 }
 
-async fn sent(services: Arc<dyn RunServices>, request: Request) -> Reply {
+async fn sent(services: Arc<dyn RunServices>, watch: &Watch, request: Request) -> Reply {
     let Some(request) = whole(request) else {
         return Reply::None(NoAnswer::Denied);
     };
-    match deliver(services, request).await {
+    match deliver(services, watch, request).await {
         Ok(response) => Reply::Response {
             status: response.status().as_u16(),
             headers: fields(response.headers()),

@@ -22,7 +22,7 @@ pub use identity::{GrantRecord, Role, SessionRecord, TokenRecord};
 pub use jobs::{JobRecord, JobState, Trigger, Work};
 pub use sealed::{SealedKey, SealedSecret, SecretName};
 pub use tenancy::{
-    DirectoryRecord, DirectoryVendor, Pause, PluginRecord, Quarantine, RunState, TenantRecord,
+    DirectoryRecord, DirectoryVendor, Pause, PluginRecord, Quarantine, RunState, RunStateChange, TenantRecord,
 };
 
 /// A record's number of changes: each change of a record makes it one greater, from 1. Whoever changes a record says
@@ -107,15 +107,16 @@ pub trait TenancyStore: Send + Sync {
     /// The same for all connections of which there is something, ascending.
     async fn run_states(&self) -> Result<Vec<(ConnectionId, RunState)>>;
 
-    /// Remembers it. Without an audit entry where the scheduler itself does (failures counted, quarantine); with one
-    /// where a person pauses, resumes or releases. Without one `paused` stays as it is in the store, so that the end of
-    /// a run does not undo what a person did while it went on; and `last_due` never goes back, either way.
-    async fn put_run_state(
+    /// Changes it, and answers what is remembered then. What is there is read, changed and written with nobody in
+    /// between: of a person who pauses it and a run that ends at one moment, neither undoes what the other did. With an
+    /// audit entry where a person pauses, resumes or releases; without one where the scheduler itself counts failures or
+    /// puts into quarantine. `last_due` never goes back.
+    async fn change_run_state(
         &self,
         id: &ConnectionId,
-        state: &RunState,
+        change: &RunStateChange<'_>,
         audit: Option<&NewAuditEntry>,
-    ) -> Result<()>;
+    ) -> Result<RunState>;
 
     /// Takes a scheduled run: sets `last_due` to this moment if it is an earlier one, and answers whether it did. Of
     /// several hosts on one store, one takes it.

@@ -90,6 +90,9 @@ pub struct RunState {
     pub last_message: Option<String>,
 }
 
+/// A change of what is remembered: it sees what is there, and knows nothing else that could have changed meanwhile.
+pub type RunStateChange<'a> = dyn Fn(&mut RunState) + Send + Sync + 'a;
+
 /// Who paused a connection, and when.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pause {

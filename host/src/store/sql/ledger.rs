@@ -6,12 +6,12 @@ use async_trait::async_trait;
 use sqlx::{QueryBuilder, Row};
 
 use super::{Db, DbConnection, DbRow, SqlStore, intent_ids};
-use crate::ledger::{Binding, Effect, Intent, Membership, OpenIntent, Outcome, Settlement};
+use crate::ledger::{Binding, Effect, Intent, Membership, OpenIntent, Outcome, Provenance, Settlement};
 use crate::store::locks::Lock;
 use crate::store::values::{at_most, from_word, optional_time, signed, time, unsigned, word};
 use crate::store::{
-    DETAILS_BYTES, DirectoryKey, Lease, LedgerStore, OutcomeQuery, OutcomeRecord, PAGE, Page, Result,
-    StoreError,
+    DETAILS_BYTES, DirectoryKey, Exported, Lease, LedgerStore, OutcomeQuery, OutcomeRecord, PAGE, Page,
+    Result, StoreError,
 };
 
 #[async_trait]
@@ -58,6 +58,24 @@ impl LedgerStore for SqlStore {
         Ok(page(items, |last| {
             serde_json::json!([last.target, last.principal]).to_string()
         }))
+    }
+
+    async fn exported(&self, directory: &DirectoryKey) -> Result<Exported> {
+        let (groups, memberships): (i64, i64) = sqlx::query_as(
+            "SELECT (SELECT count(*) FROM bindings WHERE directory = $1 AND target IS NOT NULL), \
+             (SELECT count(*) FROM memberships JOIN bindings ON bindings.directory = memberships.directory \
+              AND bindings.group_id = memberships.group_id WHERE memberships.directory = $1 \
+              AND bindings.target IS NOT NULL AND memberships.provenance IN ($2, $3))",
+        )
+        .bind(directory.as_str())
+        .bind(word(&Provenance::Ours)?)
+        .bind(word(&Provenance::Adopted)?)
+        .fetch_one(&self.reader)
+        .await?;
+        Ok(Exported {
+            groups: unsigned(groups)?,
+            memberships: unsigned(memberships)?,
+        })
     }
 
     async fn intend(

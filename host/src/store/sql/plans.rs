@@ -16,41 +16,60 @@ use crate::store::{
     PlanRecord, PlanStatus, PlanStore, Result, StoreError,
 };
 
+/// Parts of one statement, with four parameters each.
+const ROWS: usize = 1_000;
+
 #[async_trait]
 impl PlanStore for SqlStore {
     async fn stage_parts(&self, run: &str, first: u64, parts: &[Vec<u8>]) -> Result<()> {
-        let mut transaction = self.write(&[Lock::Staging(run), Lock::KeepContents]).await?;
-        let mut last: Option<String> =
-            sqlx::query_scalar("SELECT max(group_id) FROM staged_parts WHERE run = $1")
-                .bind(run)
-                .fetch_one(&mut *transaction)
-                .await?;
+        // Reading them takes longer than keeping them, and while one writes nobody else does.
+        let mut staged: Vec<(u64, String)> = Vec::with_capacity(parts.len());
         for (position, bytes) in (first..).zip(parts) {
             at_part(position, bytes)?;
             let part = Part::from_bytes(bytes).map_err(|why| StoreError::BadPart { position, why })?;
-            let group = part.group.id;
-            if last.as_ref().is_some_and(|last| *last >= group) {
-                return Err(StoreError::BadPart {
-                    position,
-                    why: format!("group {group} comes twice or out of order; parts ascend by group ID"),
-                });
-            }
-            let sha256 = keep_bytes(&mut transaction, bytes).await?;
-            sqlx::query("INSERT INTO staged_parts (run, position, group_id, sha256) VALUES ($1, $2, $3, $4)")
-                .bind(run)
-                .bind(signed(position))
-                .bind(&group)
-                .bind(sha256)
+            let last = staged.last().map(|(_, group)| group.as_str());
+            ascends(position, last, &part.group.id)?;
+            staged.push((position, part.group.id));
+        }
+        let Some((position, group)) = staged.first() else {
+            return Ok(());
+        };
+        let mut transaction = self.write(&[Lock::Staging(run), Lock::KeepContents]).await?;
+        let (last, taken): (Option<String>, Option<i64>) = sqlx::query_as(
+            "SELECT max(group_id), min(CASE WHEN position BETWEEN $2 AND $3 THEN position END) \
+             FROM staged_parts WHERE run = $1",
+        )
+        .bind(run)
+        .bind(signed(first))
+        .bind(signed(first.saturating_add(parts.len() as u64 - 1)))
+        .fetch_one(&mut *transaction)
+        .await?;
+        ascends(*position, last.as_deref(), group)?;
+        if let Some(position) = taken {
+            return Err(StoreError::BadPart {
+                position: unsigned(position)?,
+                why: "this position is taken".to_owned(),
+            });
+        }
+        let mut hashes = Vec::with_capacity(parts.len());
+        for bytes in parts {
+            hashes.push(keep_bytes(&mut transaction, bytes).await?);
+        }
+        let rows: Vec<_> = staged.iter().zip(&hashes).collect();
+        for rows in rows.chunks(ROWS) {
+            let mut insert =
+                QueryBuilder::<Db>::new("INSERT INTO staged_parts (run, position, group_id, sha256) ");
+            insert.push_values(rows, |mut row, ((position, group), sha256)| {
+                row.push_bind(run)
+                    .push_bind(signed(*position))
+                    .push_bind(group)
+                    .push_bind(*sha256);
+            });
+            insert
+                .build()
                 .execute(&mut *transaction)
                 .await
-                .map_err(|error| match missing_run(error, run) {
-                    StoreError::Database(error) if is_double(&error) => StoreError::BadPart {
-                        position,
-                        why: "this position is taken".to_owned(),
-                    },
-                    other => other,
-                })?;
-            last = Some(group);
+                .map_err(|error| missing_run(error, run))?;
         }
         Ok(transaction.commit().await?)
     }
@@ -401,8 +420,13 @@ pub(super) fn at_part(position: u64, bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
-fn is_double(error: &sqlx::Error) -> bool {
-    error
-        .as_database_error()
-        .is_some_and(|cause| cause.is_unique_violation())
+/// Parts ascend by group.
+fn ascends(position: u64, last: Option<&str>, group: &str) -> Result<()> {
+    if last.is_some_and(|last| last >= group) {
+        return Err(StoreError::BadPart {
+            position,
+            why: format!("group {group} comes twice or out of order; parts ascend by group ID"),
+        });
+    }
+    Ok(())
 }

@@ -8,7 +8,8 @@ use super::audit::append;
 use super::{DbConnection, DbRow, SqlStore};
 use crate::store::locks::Lock;
 use crate::store::service::{
-    Changed, DirectoryRecord, NewAuditEntry, PluginRecord, RunState, TenancyStore, TenantRecord, Version,
+    Changed, DirectoryRecord, NewAuditEntry, PluginRecord, RunState, RunStateChange, TenancyStore,
+    TenantRecord, Version,
 };
 use crate::store::values::{
     from_host, from_json, from_word, json, millis, optional_time, or_host, signed, time, unsigned, word,
@@ -249,21 +250,28 @@ impl TenancyStore for SqlStore {
         rows.iter().map(run_state).collect()
     }
 
-    async fn put_run_state(
+    async fn change_run_state(
         &self,
         id: &ConnectionId,
-        state: &RunState,
+        change: &RunStateChange<'_>,
         audit: Option<&NewAuditEntry>,
-    ) -> Result<()> {
+    ) -> Result<RunState> {
         let mut transaction = self.write(&[Lock::RunState(id)]).await?;
+        let row = sqlx::query("SELECT * FROM run_states WHERE tenant = $1 AND name = $2")
+            .bind(&id.tenant)
+            .bind(&id.name)
+            .fetch_optional(&mut *transaction)
+            .await?;
+        let before = row.as_ref().map(run_state).transpose()?.map(|(_, state)| state);
+        let mut state = before.clone().unwrap_or_default();
+        change(&mut state);
+        // A run that was taken is not due again.
+        state.last_due = state.last_due.max(before.and_then(|before| before.last_due));
         sqlx::query(
             "INSERT INTO run_states (tenant, name, paused, failures, not_before, quarantine, last_due, last_message) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (tenant, name) DO UPDATE SET \
-             paused = CASE WHEN $9 THEN excluded.paused ELSE run_states.paused END, \
-             failures = excluded.failures, not_before = excluded.not_before, quarantine = excluded.quarantine, \
-             last_due = CASE WHEN excluded.last_due IS NULL OR run_states.last_due > excluded.last_due \
-                        THEN run_states.last_due ELSE excluded.last_due END, \
-             last_message = excluded.last_message",
+             paused = excluded.paused, failures = excluded.failures, not_before = excluded.not_before, \
+             quarantine = excluded.quarantine, last_due = excluded.last_due, last_message = excluded.last_message",
         )
         .bind(&id.tenant)
         .bind(&id.name)
@@ -273,13 +281,13 @@ impl TenancyStore for SqlStore {
         .bind(state.quarantine.as_ref().map(json).transpose()?)
         .bind(millis(state.last_due))
         .bind(&state.last_message)
-        .bind(audit.is_some())
         .execute(&mut *transaction)
         .await?;
         if let Some(audit) = audit {
             append(&mut transaction, audit, self.now()).await?;
         }
-        Ok(transaction.commit().await?)
+        transaction.commit().await?;
+        Ok(state)
     }
 
     async fn claim_due(&self, id: &ConnectionId, due: DateTime<Utc>) -> Result<bool> {

@@ -6,7 +6,6 @@ use futures_util::future::join_all;
 
 use super::*;
 use crate::ledger::Settlement;
-use crate::store::service::RunState;
 
 /// The same task so many times at once, and what each answered.
 async fn at_once<T: Send + 'static, F>(count: usize, task: impl Fn(usize) -> F) -> Vec<T>
@@ -238,10 +237,7 @@ pub(super) async fn a_thousand_directories_are_listed_quickly(store: Arc<dyn Sto
                 for name in ["google", "google-2", "entra", "entra-2"] {
                     let record = super::tenancy::a_directory(&tenant, name);
                     store.put_directory(&record, None, &entry("d")).await.unwrap();
-                    store
-                        .put_run_state(&record.id, &RunState::default(), None)
-                        .await
-                        .unwrap();
+                    store.change_run_state(&record.id, &|_| (), None).await.unwrap();
                     let key = DirectoryKey::new(&tenant, "google", name);
                     let effects: Vec<Effect> = (0..20)
                         .map(|group| Effect::Bind(binding(&format!("g{group}"), "t")))

@@ -87,6 +87,48 @@ pub(super) async fn memberships_come_in_pages_and_only_of_their_group(store: Arc
     assert!(matches!(error, StoreError::Mark(_)), "{error}");
 }
 
+pub(super) async fn what_is_exported_is_counted_where_it_lies(store: Arc<dyn Store>, _: Hands) {
+    let here = directory("counted");
+    assert_eq!(store.exported(&here).await.unwrap(), Exported::default());
+    let unbound = Binding {
+        target: None,
+        ..binding("not-yet", "")
+    };
+    let of = |group: &str, principal: String, provenance| {
+        Effect::PutMembership(Membership {
+            provenance,
+            ..membership(group, "t", &principal)
+        })
+    };
+    let mut effects = vec![
+        Effect::Bind(binding("g", "t")),
+        Effect::Bind(binding("h", "u")),
+        Effect::Bind(unbound),
+        of("h", "adopted".to_owned(), Provenance::Adopted),
+        of("h", "foreign".to_owned(), Provenance::Foreign),
+        // Of a group that is not exported, and of one that nothing is known of.
+        of("not-yet", "ours".to_owned(), Provenance::Ours),
+        of("unknown", "ours".to_owned(), Provenance::Ours),
+    ];
+    effects.extend((0..2_345).map(|number| of("g", format!("p{number}"), Provenance::Ours)));
+    for chunk in effects.chunks(PAGE) {
+        store.amend(&here, chunk).await.unwrap();
+    }
+    let elsewhere = directory("elsewhere");
+    bind(&*store, &elsewhere, "g", "t").await;
+    store
+        .amend(&elsewhere, &[of("g", "p0".to_owned(), Provenance::Ours)])
+        .await
+        .unwrap();
+    assert_eq!(
+        store.exported(&here).await.unwrap(),
+        Exported {
+            groups: 2,
+            memberships: 2_346
+        }
+    );
+}
+
 pub(super) async fn r47_an_intent_is_open_until_it_is_settled_and_only_once(store: Arc<dyn Store>, _: Hands) {
     let directory = directory("intents");
     start(&*store, "run-1").await;

@@ -56,6 +56,7 @@ pub async fn all(make: impl AsyncFn(Clock) -> Arc<dyn Store>) {
     each!(
         ledger::bindings_come_in_pages_ascending_by_code_point,
         ledger::memberships_come_in_pages_and_only_of_their_group,
+        ledger::what_is_exported_is_counted_where_it_lies,
         ledger::r47_an_intent_is_open_until_it_is_settled_and_only_once,
         ledger::a_settlement_and_its_effects_are_kept_together_or_not_at_all,
         ledger::the_last_effect_on_a_key_wins,
@@ -84,7 +85,7 @@ pub async fn all(make: impl AsyncFn(Clock) -> Arc<dyn Store>) {
         tenancy::r44_what_a_tenant_had_goes_with_it_and_its_next_namesake_is_plan_only,
         tenancy::a_tenant_sees_its_own_plugins_only,
         tenancy::a_due_run_is_taken_once_and_never_again,
-        tenancy::a_pause_outlives_the_run_that_went_on_meanwhile,
+        tenancy::a_pause_and_runs_that_end_at_one_moment_undo_nothing_of_each_other,
         identity::a_token_is_found_by_its_hash_and_revoked_once,
         identity::a_tokens_last_use_is_kept_to_a_minute,
         identity::a_subject_has_one_role_a_tenant,

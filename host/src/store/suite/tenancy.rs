@@ -172,10 +172,7 @@ pub(super) async fn the_tenancys_version_grows_with_each_change_and_with_nothing
         .put_directory(&a_directory("acme", "entra"), None, &entry("conflict"))
         .await
         .unwrap();
-    store
-        .put_run_state(&id, &RunState::default(), None)
-        .await
-        .unwrap();
+    store.change_run_state(&id, &|_| (), None).await.unwrap();
     store.append_audit(&entry("signed-in")).await.unwrap();
     assert!(!grew().await);
     store.remove_directory(&id, 1, &entry("d")).await.unwrap();
@@ -331,54 +328,80 @@ pub(super) async fn a_due_run_is_taken_once_and_never_again(store: Arc<dyn Store
         last_due: Some(due),
         ..RunState::default()
     };
-    store.put_run_state(&id, &stale, None).await.unwrap();
+    store
+        .change_run_state(&id, &|state| *state = stale.clone(), None)
+        .await
+        .unwrap();
     let kept = store.run_state(&id).await.unwrap();
     assert_eq!((kept.failures, kept.last_due), (1, Some(next)));
 }
 
-pub(super) async fn a_pause_outlives_the_run_that_went_on_meanwhile(store: Arc<dyn Store>, hands: Hands) {
+pub(super) async fn a_pause_and_runs_that_end_at_one_moment_undo_nothing_of_each_other(
+    store: Arc<dyn Store>,
+    hands: Hands,
+) {
     let id = ConnectionId::new("acme", "entra");
-    let before = store.run_state(&id).await.unwrap();
-    let paused = RunState {
-        paused: Some(Pause {
-            by: "email:alice@example.com".to_owned(),
-            at: hands.now(),
-            reason: "migration".to_owned(),
-        }),
-        ..before.clone()
+    let pause = Pause {
+        by: "email:alice@example.com".to_owned(),
+        at: hands.now(),
+        reason: "migration".to_owned(),
     };
-    store
-        .put_run_state(&id, &paused, Some(&entry("directory.paused")))
-        .await
-        .unwrap();
-    let ended = RunState {
-        failures: 3,
+    let ended = |failures: u32| {
+        let (store, id, now) = (Arc::clone(&store), id.clone(), hands.now());
+        tokio::spawn(async move {
+            let count = |state: &mut RunState| {
+                state.failures += failures;
+                state.not_before = Some(now + Duration::minutes(4));
+                state.last_message = Some("failed".to_owned());
+            };
+            store.change_run_state(&id, &count, None).await.unwrap();
+        })
+    };
+    let paused = || {
+        let (store, id, pause) = (Arc::clone(&store), id.clone(), pause.clone());
+        tokio::spawn(async move {
+            let change = |state: &mut RunState| state.paused = Some(pause.clone());
+            let entry = entry("directory.paused");
+            let state = store.change_run_state(&id, &change, Some(&entry)).await.unwrap();
+            assert!(state.paused.is_some());
+        })
+    };
+    let all = (0..8).flat_map(|_| [ended(1), paused()]);
+    for one in futures_util::future::join_all(all).await {
+        one.unwrap();
+    }
+    let expected = RunState {
+        paused: Some(pause),
+        failures: 8,
         not_before: Some(hands.now() + Duration::minutes(4)),
-        quarantine: Some(Quarantine {
-            at: hands.now(),
-            reason: "the key is refused".to_owned(),
-            way_out: "set a new one".to_owned(),
-        }),
         last_message: Some("failed".to_owned()),
-        ..before
+        ..RunState::default()
     };
-    store.put_run_state(&id, &ended, None).await.unwrap();
-    let kept = store.run_state(&id).await.unwrap();
-    assert_eq!(
-        kept,
-        RunState {
-            paused: paused.paused,
-            ..ended.clone()
-        }
-    );
-    store
-        .put_run_state(&id, &RunState::default(), Some(&entry("directory.resumed")))
-        .await
-        .unwrap();
+    assert_eq!(store.run_state(&id).await.unwrap(), expected);
+
+    let quarantine = Quarantine {
+        at: hands.now(),
+        reason: "the key is refused".to_owned(),
+        way_out: "set a new one".to_owned(),
+    };
+    let lock = |state: &mut RunState| state.quarantine = Some(quarantine.clone());
+    store.change_run_state(&id, &lock, None).await.unwrap();
+    let resume = |state: &mut RunState| state.paused = None;
+    let entry = entry("directory.resumed");
+    let answered = store.change_run_state(&id, &resume, Some(&entry)).await.unwrap();
+    let kept = RunState {
+        paused: None,
+        quarantine: Some(quarantine),
+        ..expected
+    };
+    assert_eq!(answered, kept);
+    assert_eq!(store.run_states().await.unwrap(), [(id.clone(), kept)]);
+    let forget = |state: &mut RunState| *state = RunState::default();
+    store.change_run_state(&id, &forget, None).await.unwrap();
     assert_eq!(
         store.run_states().await.unwrap(),
         [(id.clone(), RunState::default())]
     );
     let entries = store.audit(&AuditQuery::default()).await.unwrap();
-    assert_eq!(entries.len(), 2);
+    assert_eq!(entries.len(), 9);
 }

@@ -51,6 +51,8 @@ pub fn configuration(lab: &Lab, names: &[String], schedule: Option<&str>) -> Str
         .map(|name| (name.clone(), tenant.clone().into()))
         .collect();
     file.insert("tenant".to_owned(), all.into());
+    // As a service, which makes way for others however many tenants one file names.
+    file.insert("service".to_owned(), toml::Table::new().into());
     file.to_string()
 }
 
