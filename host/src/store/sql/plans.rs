@@ -29,6 +29,12 @@ impl PlanStore for SqlStore {
             at_part(position, bytes)?;
             let part = Part::from_bytes(bytes).map_err(|why| StoreError::BadPart { position, why })?;
             let group = part.group.id;
+            if group.contains('\0') {
+                return Err(StoreError::BadPart {
+                    position,
+                    why: "its group's ID has the character U+0000, which no directory takes".to_owned(),
+                });
+            }
             if last.as_ref().is_some_and(|last| *last >= group) {
                 return Err(StoreError::BadPart {
                     position,

@@ -11,7 +11,8 @@ use crate::store::service::{
     Changed, DirectoryRecord, NewAuditEntry, PluginRecord, RunState, TenancyStore, TenantRecord, Version,
 };
 use crate::store::values::{
-    from_host, from_json, from_word, json, millis, optional_time, or_host, signed, time, unsigned, word,
+    from_host, from_json, from_word, json, millis, optional_time, or_host, shown, signed, time, unsigned,
+    word,
 };
 use crate::store::{ConnectionId, PAGE, Page, Result, StoreError};
 
@@ -272,7 +273,7 @@ impl TenancyStore for SqlStore {
         .bind(millis(state.not_before))
         .bind(state.quarantine.as_ref().map(json).transpose()?)
         .bind(millis(state.last_due))
-        .bind(&state.last_message)
+        .bind(state.last_message.as_deref().map(shown))
         .bind(audit.is_some())
         .execute(&mut *transaction)
         .await?;

@@ -18,6 +18,7 @@ mod plans;
 mod runs;
 mod sealed;
 mod tenancy;
+mod zero;
 
 /// A clock that stands until it is set forward.
 #[derive(Clone)]
@@ -59,6 +60,7 @@ pub async fn all(make: impl AsyncFn(Clock) -> Arc<dyn Store>) {
         ledger::r47_an_intent_is_open_until_it_is_settled_and_only_once,
         ledger::a_settlement_and_its_effects_are_kept_together_or_not_at_all,
         ledger::the_last_effect_on_a_key_wins,
+        zero::r47_a_text_with_u0000_is_shown_without_it_and_names_nothing,
         ledger::one_directory_never_sees_another,
         runs::r48_a_run_without_its_lease_intends_nothing,
         runs::r48_one_holder_at_a_time_and_tokens_only_grow,

@@ -25,3 +25,5 @@ mod secrecy;
 mod serving;
 mod vendors;
 mod watching;
+mod web;
+mod zero;
