@@ -224,6 +224,14 @@ impl JobStore for WatchedStore {
         watched!(self, unfinished_jobs())
     }
 
+    async fn ask_to_cancel(&self, id: &str) -> Result<bool> {
+        watched!(self, ask_to_cancel(id))
+    }
+
+    async fn asked_to_cancel(&self) -> Result<Vec<String>> {
+        watched!(self, asked_to_cancel())
+    }
+
     async fn claim_answer(&self, key: &str, fingerprint: &str) -> Result<Repeated> {
         watched!(self, claim_answer(key, fingerprint))
     }

@@ -198,6 +198,12 @@ pub trait JobStore: Send + Sync {
     /// Jobs that have not ended, ascending by when they were asked for: what a host that starts takes over.
     async fn unfinished_jobs(&self) -> Result<Vec<JobRecord>>;
 
+    /// Asks whichever process has a job to end it before its next write; whether the job had not ended yet.
+    async fn ask_to_cancel(&self, id: &str) -> Result<bool>;
+
+    /// Jobs that have not ended, and that somebody asked to end.
+    async fn asked_to_cancel(&self) -> Result<Vec<String>>;
+
     /// Takes a repeated request's place: the first caller with a key gets [`Repeated::First`] and must call
     /// [`Self::keep_answer`] or [`Self::drop_answer`]; where it did neither for ten minutes, it died, and the next one
     /// is the first. `fingerprint` is the hash of who asked, what, and the body.

@@ -95,6 +95,7 @@ pub async fn all(make: impl AsyncFn(Clock) -> Arc<dyn Store>) {
         audit::entries_are_found_by_tenant_action_and_subject,
         audit::many_writers_leave_one_chain,
         jobs::a_job_is_unfinished_until_it_has_ended,
+        jobs::a_job_that_is_to_end_is_known_to_everybody_until_it_has,
         jobs::a_repeated_request_gets_the_first_ones_answer,
         sealed::a_key_takes_the_place_of_the_one_that_was_seen,
         sealed::a_secret_takes_the_place_of_the_one_that_was_seen,
