@@ -27,8 +27,11 @@ use crate::store::{RunEnd, RunResult, SqliteStore, Store};
 mod guards;
 mod listener;
 mod matrix;
+mod operations;
+mod plugins;
 mod provider;
 mod sign_in;
+mod work;
 
 /// Does nothing, at once.
 struct Idle;

@@ -79,6 +79,14 @@ impl RunStore for SqlStore {
         if query.unfinished {
             select.push(" AND ended_at IS NULL");
         }
+        if let Some(mark) = &query.after {
+            select
+                .push(" AND (started_at, id) < (")
+                .push_bind(mark.started_at.timestamp_millis())
+                .push(", ")
+                .push_bind(&mark.id)
+                .push(")");
+        }
         let limit = if query.limit == 0 {
             PAGE
         } else {

@@ -70,6 +70,7 @@ pub async fn all(make: impl AsyncFn(Clock) -> Arc<dyn Store>) {
         ledger::outcomes_tell_why_and_what_to_undo,
         runs::state_compares_before_it_sets,
         runs::runs_begin_and_end_once,
+        runs::runs_are_listed_page_by_page_and_none_twice,
         plans::r44_a_plan_is_given_back_byte_for_byte,
         plans::r44_only_what_was_approved_is_given,
         plans::r44_the_same_plan_again_keeps_its_approvals,
