@@ -91,6 +91,10 @@ impl TenancyStore for WatchedStore {
         watched!(self, plugins(tenant))
     }
 
+    async fn all_plugins(&self) -> Result<Vec<PluginRecord>> {
+        watched!(self, all_plugins())
+    }
+
     async fn put_plugin(&self, record: &PluginRecord, audit: &NewAuditEntry) -> Result<()> {
         let result = watched!(self, put_plugin(record, audit));
         self.count_audit(result.is_ok());

@@ -54,7 +54,7 @@ struct Rig {
     router: Router,
     tokens: Tokens,
     store: Arc<dyn Store>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 /// An answer that was read whole.
@@ -130,7 +130,7 @@ impl Rig {
             tokens: Tokens::new(store.clone(), Vec::new()),
             web,
             store,
-            _folder: folder,
+            folder,
         }
     }
 

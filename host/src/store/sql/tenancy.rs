@@ -196,6 +196,13 @@ impl TenancyStore for SqlStore {
         rows.iter().map(plugin).collect()
     }
 
+    async fn all_plugins(&self) -> Result<Vec<PluginRecord>> {
+        let rows = sqlx::query("SELECT * FROM plugins ORDER BY tenant, digest")
+            .fetch_all(&self.reader)
+            .await?;
+        rows.iter().map(plugin).collect()
+    }
+
     async fn put_plugin(&self, record: &PluginRecord, audit: &NewAuditEntry) -> Result<()> {
         let tenant = or_host(record.tenant.as_deref());
         let mut transaction = self.write(&[Lock::Tenant(tenant)]).await?;

@@ -47,6 +47,12 @@ impl Api {
         self.ask("GET", path, None, None)
     }
 
+    /// Sends a component's bytes.
+    pub fn upload(&self, path: &str, component: &[u8]) -> Told {
+        self.sent("PUT", path, component, "application/octet-stream", None)
+            .unwrap_or_else(|| panic!("no answer to {path}"))
+    }
+
     /// None: nobody answers.
     pub fn tried(
         &self,
@@ -55,9 +61,13 @@ impl Api {
         body: Option<&Value>,
         version: Option<&str>,
     ) -> Option<Told> {
-        let mut stream = TcpStream::connect(self.address).ok()?;
-        stream.set_read_timeout(Some(Duration::from_secs(60))).ok()?;
         let body = body.map(Value::to_string).unwrap_or_default();
+        self.sent(method, path, body.as_bytes(), "application/json", version)
+    }
+
+    fn sent(&self, method: &str, path: &str, body: &[u8], kind: &str, version: Option<&str>) -> Option<Told> {
+        let mut stream = TcpStream::connect(self.address).ok()?;
+        stream.set_read_timeout(Some(Duration::from_secs(120))).ok()?;
         let (address, token, length) = (self.address, &self.token, body.len());
         let condition = version
             .map(|version| format!("if-match: {version}\r\n"))
@@ -65,9 +75,10 @@ impl Api {
         write!(
             stream,
             "{method} /api/v1{path} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {token}\r\n\
-             content-type: application/json\r\ncontent-length: {length}\r\n{condition}connection: close\r\n\r\n{body}"
+             content-type: {kind}\r\ncontent-length: {length}\r\n{condition}connection: close\r\n\r\n"
         )
         .ok()?;
+        stream.write_all(body).ok()?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).ok()?;
         let (head, body) = answer.split_once("\r\n\r\n")?;
