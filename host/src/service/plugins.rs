@@ -365,7 +365,7 @@ impl Service {
         self.store.plugins(tenant).await?.into_iter().map(grant).collect()
     }
 
-    /// Of the whole host first, then of tenants by name.
+    /// Of each component that of the whole host first, then those of tenants by name.
     async fn all_grants(&self) -> Result<Vec<PluginGrant>> {
         self.store.all_plugins().await?.into_iter().map(grant).collect()
     }

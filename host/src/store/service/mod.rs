@@ -95,7 +95,7 @@ pub trait TenancyStore: Send + Sync {
     /// The plugins that a tenant may run (none: those of the whole host), ascending by digest.
     async fn plugins(&self, tenant: Option<&str>) -> Result<Vec<PluginRecord>>;
 
-    /// The plugins of everybody: those of the whole host first, then of each tenant by name, each ascending by digest.
+    /// The plugins of the whole host and of every tenant, ascending by (digest, tenant), the host's first.
     async fn all_plugins(&self) -> Result<Vec<PluginRecord>>;
 
     /// Makes a plugin known to a tenant, or replaces what is known of it.

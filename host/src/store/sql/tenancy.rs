@@ -197,7 +197,8 @@ impl TenancyStore for SqlStore {
     }
 
     async fn all_plugins(&self) -> Result<Vec<PluginRecord>> {
-        let rows = sqlx::query("SELECT * FROM plugins ORDER BY tenant, digest")
+        // The host's own stand under the empty name.
+        let rows = sqlx::query("SELECT * FROM plugins ORDER BY digest, tenant")
             .fetch_all(&self.reader)
             .await?;
         rows.iter().map(plugin).collect()
