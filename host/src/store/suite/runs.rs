@@ -203,6 +203,42 @@ pub(super) async fn runs_begin_and_end_once(store: Arc<dyn Store>, hands: Hands)
     );
 }
 
+pub(super) async fn r44_a_new_connection_is_plan_only(store: Arc<dyn Store>, hands: Hands) {
+    let id = ConnectionId::new("default", "google");
+    assert_eq!(store.connection(&id).await.unwrap(), ConnectionRecord::default());
+    assert_eq!(ConnectionRecord::default().mode, Mode::PlanOnly);
+    store.record_success(&id).await.unwrap();
+    let record = store.connection(&id).await.unwrap();
+    assert_eq!(
+        (record.mode, record.last_success),
+        (Mode::PlanOnly, Some(hands.now()))
+    );
+    store.set_mode(&id, Mode::Active).await.unwrap();
+    store.record_success(&id).await.unwrap();
+    assert_eq!(store.connection(&id).await.unwrap().mode, Mode::Active);
+    assert_eq!(
+        store
+            .connection(&ConnectionId::new("acme", "google"))
+            .await
+            .unwrap()
+            .mode,
+        Mode::PlanOnly
+    );
+}
+
+pub(super) async fn r38_switching_management_on_again_asks_for_approval(store: Arc<dyn Store>, _: Hands) {
+    let id = ConnectionId::new("default", "google");
+    assert_eq!(store.see_managed(&id, true).await.unwrap(), None);
+    store.set_mode(&id, Mode::Active).await.unwrap();
+    assert_eq!(store.see_managed(&id, true).await.unwrap(), Some(true));
+    assert_eq!(store.connection(&id).await.unwrap().mode, Mode::Active);
+    assert_eq!(store.see_managed(&id, false).await.unwrap(), Some(true));
+    assert_eq!(store.connection(&id).await.unwrap().mode, Mode::Active);
+    assert_eq!(store.see_managed(&id, true).await.unwrap(), Some(false));
+    let record = store.connection(&id).await.unwrap();
+    assert_eq!((record.mode, record.managed), (Mode::PlanOnly, Some(true)));
+}
+
 pub(super) async fn runs_are_listed_page_by_page_and_none_twice(store: Arc<dyn Store>, hands: Hands) {
     // Three of each moment, so that a page ends in the middle of one.
     for number in 0..12_u32 {
@@ -255,40 +291,4 @@ pub(super) async fn runs_are_listed_page_by_page_and_none_twice(store: Arc<dyn S
     for nonsense in ["", "1", "/run", "x/run", "1/", "99999999999999999999/run"] {
         assert_eq!(RunMark::parse(nonsense), None, "{nonsense}");
     }
-}
-
-pub(super) async fn r44_a_new_connection_is_plan_only(store: Arc<dyn Store>, hands: Hands) {
-    let id = ConnectionId::new("default", "google");
-    assert_eq!(store.connection(&id).await.unwrap(), ConnectionRecord::default());
-    assert_eq!(ConnectionRecord::default().mode, Mode::PlanOnly);
-    store.record_success(&id).await.unwrap();
-    let record = store.connection(&id).await.unwrap();
-    assert_eq!(
-        (record.mode, record.last_success),
-        (Mode::PlanOnly, Some(hands.now()))
-    );
-    store.set_mode(&id, Mode::Active).await.unwrap();
-    store.record_success(&id).await.unwrap();
-    assert_eq!(store.connection(&id).await.unwrap().mode, Mode::Active);
-    assert_eq!(
-        store
-            .connection(&ConnectionId::new("acme", "google"))
-            .await
-            .unwrap()
-            .mode,
-        Mode::PlanOnly
-    );
-}
-
-pub(super) async fn r38_switching_management_on_again_asks_for_approval(store: Arc<dyn Store>, _: Hands) {
-    let id = ConnectionId::new("default", "google");
-    assert_eq!(store.see_managed(&id, true).await.unwrap(), None);
-    store.set_mode(&id, Mode::Active).await.unwrap();
-    assert_eq!(store.see_managed(&id, true).await.unwrap(), Some(true));
-    assert_eq!(store.connection(&id).await.unwrap().mode, Mode::Active);
-    assert_eq!(store.see_managed(&id, false).await.unwrap(), Some(true));
-    assert_eq!(store.connection(&id).await.unwrap().mode, Mode::Active);
-    assert_eq!(store.see_managed(&id, true).await.unwrap(), Some(false));
-    let record = store.connection(&id).await.unwrap();
-    assert_eq!((record.mode, record.managed), (Mode::PlanOnly, Some(true)));
 }
