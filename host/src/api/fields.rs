@@ -37,6 +37,18 @@ pub(super) fn hash<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String,
     }
 }
 
+/// A component's digest, whole.
+pub(super) fn digest<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let given = String::deserialize(deserializer)?;
+    if crate::plugin::is_digest(&given) {
+        Ok(given)
+    } else {
+        Err(D::Error::custom(
+            "a component is named by its SHA-256: 64 hexadecimal digits in lower case",
+        ))
+    }
+}
+
 /// A token's ID. What is given is not repeated: it may be the token itself.
 pub(super) fn identifier<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let given = String::deserialize(deserializer)?;

@@ -11,6 +11,7 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
+use super::certificate::Certificate;
 use super::oidc::{OidcError, Provider};
 use super::server::{self, ServerError};
 use super::web::Web;
@@ -47,6 +48,7 @@ pub enum FrontError {
 /// A front that listens already.
 pub struct Front {
     listener: TcpListener,
+    certificate: Option<Arc<Certificate>>,
     tls: Option<TlsAcceptor>,
     web: Web,
     telemetry: Telemetry,
@@ -65,7 +67,8 @@ impl Front {
         telemetry: Telemetry,
         stop: CancellationToken,
     ) -> Result<Self, FrontError> {
-        let tls = section.tls.as_ref().map(server::acceptor).transpose()?;
+        let certificate = section.tls.as_ref().map(Certificate::open).transpose()?;
+        let tls = certificate.as_ref().map(Certificate::acceptor).transpose()?;
         let listener = server::listen(section.listen).await?;
         let address = listener.local_addr().map_err(|source| ServerError::Listen {
             address: section.listen,
@@ -100,6 +103,7 @@ impl Front {
         let web = Web::new(section, address, service, identity, oidc, stop);
         Ok(Self {
             listener,
+            certificate,
             tls,
             web,
             telemetry,
@@ -122,7 +126,13 @@ impl Front {
         let watched = crate::telemetry::routes(self.telemetry).layer(from_fn(watching));
         let router = application(&self.web, others.merge(watched.with_state(())));
         let (proxies, stop) = (self.web.proxies.clone(), self.web.stop.clone());
+        let fresh = self
+            .certificate
+            .map(|certificate| tokio::spawn(certificate.keep_fresh(stop.clone())));
         server::serve(self.listener, self.tls, router, proxies, stop).await;
+        if let Some(fresh) = fresh {
+            fresh.abort();
+        }
     }
 }
 

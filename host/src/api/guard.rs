@@ -385,11 +385,16 @@ async fn field(request: Request) -> Result<(Option<String>, Request), Problem> {
 
 /// A whole body, within the bound.
 pub(super) async fn whole(body: Body) -> Result<bytes::Bytes, Problem> {
-    match Limited::new(body, LONGEST_BODY).collect().await {
+    at_most(LONGEST_BODY, body).await
+}
+
+/// A whole body of so many bytes at most.
+pub(super) async fn at_most(most: usize, body: Body) -> Result<bytes::Bytes, Problem> {
+    match Limited::new(body, most).collect().await {
         Ok(read) => Ok(read.to_bytes()),
         Err(error) if error.is::<http_body_util::LengthLimitError>() => Err(Problem::new(
             Kind::TOO_LARGE,
-            format!("the body has more than {LONGEST_BODY} bytes"),
+            format!("the body has more than {most} bytes"),
         )),
         Err(_) => Err(Problem::new(
             Kind::MALFORMED,

@@ -18,6 +18,7 @@
 
 mod body;
 mod caller;
+mod certificate;
 mod fields;
 mod front;
 pub mod guard;

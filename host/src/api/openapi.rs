@@ -27,6 +27,7 @@ use crate::config::{EntraSection, GoogleSection, JumpCloudSection, ScheduleSecti
         (name = "access", description = "Who is asking, API tokens, and who may do what."),
         (name = "tenants", description = "Organisations that groups are exported for."),
         (name = "secrets", description = "Tenants' credentials: a value goes in and never comes out."),
+        (name = "plugins", description = "Components of others: which there are, and who may run them with which requests."),
         (name = "directories", description = "Google Workspace and Entra ID directories that groups go to."),
         (name = "groups", description = "Groups, as a directory makes use of them."),
         (name = "work", description = "Jobs and runs."),

@@ -32,7 +32,10 @@ pub(super) async fn once(State(web): State<Web>, request: Request, next: Next) -
         Some(key) if request.method() == Method::POST => key.to_str().ok().map(str::to_owned),
         _ => return Ok(next.run(request).await),
     };
-    let key = key.filter(|key| (1..=255).contains(&key.len())).ok_or_else(|| {
+    // A blank within is a text to HTTP, and no key to the document.
+    let fits =
+        |key: &String| (1..=255).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
+    let key = key.filter(fits).ok_or_else(|| {
         Problem::new(
             Kind::MALFORMED,
             "an Idempotency-Key has 1 to 255 visible ASCII characters, such as a UUID",

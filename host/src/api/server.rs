@@ -4,7 +4,6 @@
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
-use std::path::Path;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -15,9 +14,6 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use rustls::ServerConfig;
-use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -27,7 +23,7 @@ use tokio_util::task::TaskTracker;
 use tower_service::Service as _;
 
 use super::guard::Peer;
-use crate::config::{Network, TlsSection};
+use crate::config::Network;
 
 /// Connections at once.
 const CONNECTIONS: usize = 2_048;
@@ -77,36 +73,6 @@ pub async fn listen(address: SocketAddr) -> Result<TcpListener, ServerError> {
     TcpListener::bind(address)
         .await
         .map_err(|source| ServerError::Listen { address, source })
-}
-
-/// TLS with a certificate and a key.
-///
-/// # Errors
-/// They cannot be read, or do not belong together.
-pub fn acceptor(section: &TlsSection) -> Result<TlsAcceptor, ServerError> {
-    let fault = |what, path: &Path, why: &dyn std::fmt::Display| ServerError::Certificate {
-        what,
-        path: path.to_path_buf(),
-        why: why.to_string(),
-    };
-    let path = &section.certificate;
-    let chain = CertificateDer::pem_file_iter(path)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|error| fault("certificate", path, &error))?;
-    if chain.is_empty() {
-        return Err(fault("certificate", path, &"there is no certificate in it"));
-    }
-    let key =
-        PrivateKeyDer::from_pem_file(&section.key).map_err(|error| fault("key", &section.key, &error))?;
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| fault("certificate", path, &error))?
-        .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .map_err(|error| fault("key", &section.key, &error))?;
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
 /// Serves until `stop`; then takes no more connections, ends those that are idle, and waits for the others.

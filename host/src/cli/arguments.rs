@@ -538,6 +538,20 @@ Example:
         #[arg(long)]
         reads: bool,
     },
+    /// Take back what was granted to a component, of one tenant or of all
+    ///
+    /// Runs that use it begin no more, also of a host that serves; one that is under way goes on to its end.
+    #[command(after_help = "\
+Example:
+  groupcast plugin revoke 3f1c9a2b --tenant acme")]
+    Revoke {
+        /// Its digest, or the beginning of it
+        #[arg(value_name = "DIGEST")]
+        digest: String,
+        /// The tenant; without it, what was granted to every tenant of this host
+        #[arg(long, value_name = "NAME")]
+        tenant: Option<String>,
+    },
     /// Compile a component from standard input into this user's cache, within bounds
     #[command(hide = true)]
     Compile {

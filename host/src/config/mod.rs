@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use groupcast_guest::settings::Settings;
 
 mod checks;
+mod directories;
 mod network;
 mod one_or_many;
 mod parse;
@@ -20,8 +21,12 @@ mod store;
 mod telemetry;
 #[cfg(test)]
 mod tests;
+mod timetable;
 mod values;
 
+pub use directories::{
+    CertificateSection, EntraSection, GoogleSection, SubjectTokenUrlSection, WorkloadIdentitySection,
+};
 pub use network::Network;
 pub use one_or_many::OneOrMany;
 pub use plugins::{PluginsSection, RegistrySection};
@@ -31,13 +36,12 @@ pub use secrets::{
     AppRoleSection, KeySource, KubernetesSection, SecretsSection, TransitSection, VaultSection,
 };
 pub use sections::{
-    CertificateSection, Day, EntraSection, File, GoogleSection, JumpCloudSection, NetworkSection,
-    QuietSection, RecordingSection, RunLimits, ScheduleSection, ServiceAccountSection,
-    SubjectTokenUrlSection, TenantSection, WorkloadIdentitySection,
+    File, JumpCloudSection, NetworkSection, RecordingSection, RunLimits, ServiceAccountSection, TenantSection,
 };
 pub use service::{OidcSection, ServiceSection, TlsSection, is_subject};
 pub use store::StoreSection;
 pub use telemetry::{DeadManSection, LogFormat, TelemetrySection};
+pub use timetable::{Day, QuietSection, ScheduleSection};
 
 pub use crate::store::ConnectionId;
 

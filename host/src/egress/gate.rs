@@ -394,6 +394,7 @@ impl Gate {
     ) -> Result<Response<Bytes>, GateError> {
         let vendor = checked.base.vendor;
         let decoded = &checked.decoded;
+        let took = began.elapsed();
         let mut sent = Sent {
             vendor,
             method: decoded.method.clone(),
@@ -408,13 +409,13 @@ impl Gate {
             status: None,
             request_id: None,
             failure: None,
-            duration: began.elapsed(),
+            duration: took,
             bytes_out: u64::try_from(checked.body.len()).unwrap_or(u64::MAX),
             bytes_in: 0,
             echoed_secret: false,
             clock_ahead: None,
             content_type: None,
-            quota_used: None,
+            quota: quota::of_request(vendor, decoded, took, self.parts.limits.in_flight),
         };
         let answer = match result {
             Ok(answer) => answer,
@@ -428,13 +429,14 @@ impl Gate {
         sent.bytes_in = u64::try_from(body.len()).unwrap_or(u64::MAX);
         sent.status = Some(parts.status.as_u16());
         sent.clock_ahead = date::seconds_ahead(&parts.headers);
-        sent.quota_used = quota::used(&parts.headers);
+        let status = parts.status.as_u16();
+        sent.quota = quota::of_answer(sent.quota, vendor, decoded.batch, status, &parts.headers, &body);
         let content_type = parts
             .headers
             .get(http::header::CONTENT_TYPE)
             .and_then(|value| value.to_str().ok());
         sent.content_type = content_type.map(str::to_owned);
-        for (key, id) in answers::keys_and_ids(vendor, decoded, parts.status.as_u16(), content_type, &body) {
+        for (key, id) in answers::keys_and_ids(vendor, decoded, status, content_type, &body) {
             self.parts.permit.learn(&key, &id);
         }
         let (headers, in_headers) = self.secrets.headers(headers::of_response(&parts.headers));

@@ -24,7 +24,7 @@ pub mod origin;
 pub mod path;
 pub mod permit;
 pub mod policy;
-mod quota;
+pub mod quota;
 pub mod recorder;
 pub mod redact;
 pub mod rules;

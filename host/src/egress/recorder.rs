@@ -7,6 +7,7 @@ use std::time::Duration;
 use groupcast_guest::plan::part::Operation;
 
 use super::origin::Vendor;
+use super::quota::Taken;
 
 /// One attempt that was sent.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,8 +42,8 @@ pub struct Sent {
     pub clock_ahead: Option<i64>,
     /// The answer's content type.
     pub content_type: Option<String>,
-    /// Which share of the quota for requests is used up, by the vendor's own word: 1 and more is throttled.
-    pub quota_used: Option<f64>,
+    /// What it took of the vendor's quota, and what the vendor says of that.
+    pub quota: Taken,
 }
 
 /// One request that was not sent.

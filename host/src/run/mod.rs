@@ -39,7 +39,7 @@ pub use outcome::{
     Selection, StoredPlan, SyncOutcome,
 };
 pub use recorder::{RequestCounts, VendorCounts};
-pub use setup::{Attempt, ConnectionSetup, SetupError, attempts, attempts_with, connections};
+pub use setup::{Attempt, ConnectionSetup, SetupError, attempts, attempts_with, connections, run_limits};
 pub use slot::ConnectionSource;
 pub use stored::{open_store, prune_daily, store_location};
 pub use switch::{ManagedSwitch, SwitchError, SwitchFile};

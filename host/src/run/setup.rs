@@ -278,7 +278,8 @@ pub async fn attempts_with(config: &Config, secrets: &Secrets) -> Result<Vec<Att
     Ok(attempts)
 }
 
-pub(super) fn run_limits(config: &Config) -> RunLimits {
+/// How much a run may use, as the configuration says.
+pub fn run_limits(config: &Config) -> RunLimits {
     let limits = &config.limits;
     let mib = |mib: u32| usize::try_from(mib).unwrap_or(usize::MAX).saturating_mul(1 << 20);
     RunLimits {

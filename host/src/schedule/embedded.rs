@@ -248,6 +248,23 @@ impl<R: Runner> Inner<R> {
         })
     }
 
+    /// Ends a job of this process before its next write; one that waits for its turn, at once.
+    pub(super) async fn cancel_job(&self, job: &str) -> Result<(), EngineError> {
+        let why = "it was cancelled before its turn came";
+        let waiting = {
+            let mut table = self.table();
+            let waiting = table.withdraw(job)?;
+            if let Some((key, _)) = &waiting {
+                table.gone(*key, Some(RunEnd::new(RunResult::Refused, why)), None);
+            }
+            waiting
+        };
+        if let Some((_, job)) = waiting {
+            self.end_unbegun(job, why).await;
+        }
+        Ok(())
+    }
+
     /// What the end means for the next.
     async fn remember(&self, job: &JobRecord, end: &JobEnd) {
         let id = &job.connection;

@@ -37,6 +37,9 @@ impl<R: Runner> Inner<R> {
             {
                 tracing::warn!(%error, "jobs of processes that are gone could not be taken over; trying again");
             }
+            if let Err(error) = self.cancel_as_asked().await {
+                tracing::warn!(%error, "jobs that are to be cancelled could not be looked for; trying again");
+            }
             tokio::select! {
                 () = stop.cancelled() => break,
                 () = self.time.sleep(BEAT) => {}
@@ -47,6 +50,18 @@ impl<R: Runner> Inner<R> {
         {
             tracing::debug!(%error, "this process's place could not be given back; it runs out by itself");
         }
+    }
+
+    /// Ends what somebody asked another process to end, as though they had asked this one.
+    async fn cancel_as_asked(&self) -> Result<(), EngineError> {
+        for job in self.kept.asked_to_cancel().await? {
+            match self.cancel_job(&job).await {
+                // Another process has it, or it has just ended.
+                Ok(()) | Err(EngineError::NoJob(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 
     async fn take_over(self: &Arc<Self>, life: chrono::Duration) -> Result<(), EngineError> {

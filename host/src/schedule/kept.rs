@@ -29,6 +29,10 @@ pub trait ScheduleStore: Send + Sync {
         change: &RunStateChange<'_>,
         audit: Option<&NewAuditEntry>,
     ) -> Result<RunState>;
+    /// As [`crate::store::service::JobStore::asked_to_cancel`].
+    async fn asked_to_cancel(&self) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
     /// As [`crate::store::service::TenancyStore::claim_due`].
     async fn claim_due(&self, id: &ConnectionId, due: DateTime<Utc>) -> Result<bool>;
     /// Takes the place of a process: its own at its start, and that of one that may have died. None while somebody
@@ -75,6 +79,10 @@ impl ScheduleStore for Kept {
 
     async fn unfinished_jobs(&self) -> Result<Vec<JobRecord>> {
         self.0.unfinished_jobs().await
+    }
+
+    async fn asked_to_cancel(&self) -> Result<Vec<String>> {
+        self.0.asked_to_cancel().await
     }
 
     async fn run_state(&self, id: &ConnectionId) -> Result<RunState> {

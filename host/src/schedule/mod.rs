@@ -6,6 +6,8 @@
 //! business: it is a [`Runner`]'s.
 
 mod cron;
+#[cfg(test)]
+mod elsewhere_tests;
 mod embedded;
 mod engine;
 #[cfg(test)]

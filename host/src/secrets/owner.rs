@@ -26,7 +26,7 @@ impl Owner {
     }
 
     /// Whether this owner may name such a place; Vault's paths are judged where the prefix is known.
-    pub(super) fn may_name(&self, source: &SecretSource) -> bool {
+    pub fn may_name(&self, source: &SecretSource) -> bool {
         match (self, source) {
             (Self::Host, _) | (Self::Tenant(_), SecretSource::Stored(_) | SecretSource::Vault(_)) => true,
             (Self::Tenant(_), SecretSource::Env(_) | SecretSource::File(_)) => false,

@@ -6,13 +6,9 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use super::error::{Invalid, ServiceError};
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, JumpCloudCredential, SecretSource, Target, Tenant};
 use crate::secrets::Owner;
 use crate::store::service::{DirectoryRecord, DirectoryVendor, TenantRecord};
-
-/// Places that only the host's own configuration may name: a tenant's administrator must not read the host's files or
-/// variables by them.
-const HOSTS_OWN: [&str; 2] = ["env", "file"];
 
 /// The configuration of a tenant with directories, over the host's own sections.
 ///
@@ -24,7 +20,6 @@ pub(super) fn configuration(
     directories: &[DirectoryRecord],
 ) -> Result<Config, ServiceError> {
     let mut problems = Vec::new();
-    look_for_hosts_own("jumpcloud", &tenant.jumpcloud, &mut problems);
     let mut sections = Map::new();
     sections.insert("jumpcloud".to_owned(), tenant.jumpcloud.clone());
     for (vendor, key) in [
@@ -33,7 +28,6 @@ pub(super) fn configuration(
     ] {
         let mut of_vendor = Vec::new();
         for directory in directories.iter().filter(|directory| directory.vendor == vendor) {
-            look_for_hosts_own(&directory.id.name, &directory.section, &mut problems);
             let mut section = directory.section.clone();
             match section.as_object_mut() {
                 Some(fields) => {
@@ -61,6 +55,15 @@ pub(super) fn configuration(
         Config::from_bytes(&path, text.as_bytes()).map_err(|error| told(error, &tenant.name, directories))?;
     for tenant in &mut checked.tenants {
         tenant.secrets_of = Owner::Tenant(tenant.name.clone());
+        problems.extend(
+            places(tenant)
+                .into_iter()
+                .filter(|(_, source)| !tenant.secrets_of.may_name(source))
+                .map(|(place, source)| not_yours(place, source)),
+        );
+    }
+    if !problems.is_empty() {
+        return Err(ServiceError::Invalid { problems });
     }
     Ok(Config {
         tenants: checked.tenants,
@@ -76,30 +79,62 @@ fn problem(place: &str, message: &str) -> Invalid {
     }
 }
 
-/// A secret's place in a stored section is the tenant's own.
-fn look_for_hosts_own(place: &str, value: &Value, problems: &mut Vec<Invalid>) {
-    match value {
-        Value::Object(fields) => {
-            let only = fields.len() == 1;
-            for (key, inner) in fields {
-                if only && HOSTS_OWN.contains(&key.as_str()) && inner.is_string() {
-                    problems.push(Invalid {
-                        place: place.to_owned(),
-                        message: format!("a tenant's secret is never in the host's {key}"),
-                        help: Some("set the secret, then name it: { \"stored\": \"NAME\" }".to_owned()),
-                    });
-                } else {
-                    look_for_hosts_own(&format!("{place}.{key}"), inner, problems);
-                }
-            }
-        }
-        Value::Array(items) => {
-            for (number, inner) in items.iter().enumerate() {
-                look_for_hosts_own(&format!("{place}[{number}]"), inner, problems);
-            }
-        }
-        _ => {}
+/// A secret's place in a stored section is the tenant's own: an administrator of a tenant must not read the host's files
+/// or variables by it.
+fn not_yours(place: String, source: &SecretSource) -> Invalid {
+    Invalid {
+        place,
+        message: format!("a tenant's secret is never in {source}, which is the host's"),
+        help: Some("set the secret, then name it: { \"stored\": \"NAME\" }".to_owned()),
     }
+}
+
+/// Where a tenant's sections say that secrets are, each with its own place.
+fn places(tenant: &Tenant) -> Vec<(String, &SecretSource)> {
+    let mut all = vec![match &tenant.jumpcloud.credential {
+        JumpCloudCredential::ApiKey(source) => ("jumpcloud.api_key".to_owned(), source),
+        JumpCloudCredential::ServiceAccount(account) => (
+            "jumpcloud.service_account.client_secret".to_owned(),
+            &account.client_secret,
+        ),
+    }];
+    for connection in &tenant.connections {
+        let own: Vec<(&str, Option<&SecretSource>)> = match &connection.target {
+            Target::Google(google) => {
+                let identity = google.workload_identity.as_ref();
+                let url = identity.and_then(|identity| identity.subject_token_url.as_ref());
+                vec![
+                    ("service_account_key", google.service_account_key.as_ref()),
+                    (
+                        "workload_identity.subject_token",
+                        identity.and_then(|identity| identity.subject_token.as_ref()),
+                    ),
+                    (
+                        "workload_identity.subject_token_url.bearer",
+                        url.and_then(|url| url.bearer.as_ref()),
+                    ),
+                ]
+            }
+            Target::Entra(entra) => {
+                let certificate = entra.certificate.as_ref();
+                vec![
+                    ("client_secret", entra.client_secret.as_ref()),
+                    (
+                        "certificate.certificate",
+                        certificate.map(|both| &both.certificate),
+                    ),
+                    ("certificate.key", certificate.map(|both| &both.key)),
+                    ("federated_token", entra.federated_token.as_ref()),
+                ]
+            }
+        };
+        let name = &connection.id.name;
+        all.extend(
+            own.into_iter()
+                .filter_map(|(key, source)| Some((format!("{name}.{key}"), source?))),
+        );
+    }
+    all
 }
 
 fn without_nulls(value: &mut Value) {
@@ -156,3 +191,7 @@ fn told(error: ConfigError, tenant: &str, directories: &[DirectoryRecord]) -> Se
         .collect();
     ServiceError::Invalid { problems }
 }
+
+#[cfg(test)]
+#[path = "declared_tests.rs"]
+mod tests;

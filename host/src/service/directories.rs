@@ -159,7 +159,14 @@ impl Service {
         let connection = self.store.connection(&view.id).await?;
         view.mode = connection.mode;
         view.last_success = connection.last_success;
-        view.status = self.engine.status(&view.id).await.unwrap_or_default();
+        view.status = match self.engine.status(&view.id).await {
+            Ok(status) => status,
+            // The schedule does not know it, since it cannot be set up; what was said of it holds all the same.
+            Err(_) => Status {
+                state: self.store.run_state(&view.id).await?,
+                ..Status::default()
+            },
+        };
         Ok(view)
     }
 

@@ -105,7 +105,9 @@ impl From<StoreError> for ServiceError {
             StoreError::PlanExpired { .. } | StoreError::PlanApplied(_) | StoreError::NothingHeld { .. } => {
                 Self::Refused(error.to_string())
             }
-            StoreError::TooMuch { .. } | StoreError::Mark(_) => Self::invalid("", error.to_string()),
+            StoreError::TooMuch { .. } | StoreError::Unstorable { .. } | StoreError::Mark(_) => {
+                Self::invalid("", error.to_string())
+            }
             StoreError::Busy => Self::Busy(error.to_string()),
             other => Self::Internal(other.to_string()),
         }

@@ -1,7 +1,7 @@
 //! Stored tenants become connections that run: at the start, after each change, and whenever another process on the same
 //! store changed something. What may not enter: checks of what is stored, which are those of the configuration.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError};
 
 use async_trait::async_trait;
@@ -11,7 +11,7 @@ use super::{Result, Service, ServiceError};
 use crate::config::Config;
 use crate::plugin::PluginFolder;
 use crate::run::{ConnectionSetup, ConnectionSource, ManagedSwitch, SetupError, attempts_with};
-use crate::store::service::{DirectoryRecord, TenancyStore, TenantRecord};
+use crate::store::service::{DirectoryRecord, PluginRecord, TenancyStore, TenantRecord};
 use crate::store::{ConnectionId, StoreError};
 
 impl Service {
@@ -32,6 +32,7 @@ impl Service {
                 .or_default()
                 .push(directory);
         }
+        let components = self.components().await?;
         let mut wanted = BTreeMap::new();
         let mut unusable = BTreeMap::new();
         let mut after = None;
@@ -46,8 +47,14 @@ impl Service {
                                 directory.id,
                                 Wanted {
                                     config: Arc::clone(&config),
-                                    version: (tenant.version, directory.version),
-                                    enabled: tenant.enabled,
+                                    taken: Taken {
+                                        version: (tenant.version, directory.version),
+                                        enabled: tenant.enabled,
+                                        component: tenant
+                                            .plugin
+                                            .as_deref()
+                                            .map(|digest| components.of(&tenant.name, digest)),
+                                    },
                                     plugin: tenant.plugin.clone(),
                                 },
                             );
@@ -66,6 +73,29 @@ impl Service {
         // Not before all of it was taken up: whoever fails on the way looks again.
         self.loaded.lock().await.version = version;
         Ok(())
+    }
+
+    /// The same, where something changed that the store does not know of: which components are kept here.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub(super) async fn load_anew(&self) -> Result<()> {
+        self.loaded.lock().await.version = u64::MAX;
+        self.load().await
+    }
+
+    /// What tenants' own components are good for now.
+    async fn components(&self) -> Result<Components> {
+        let folder = PluginFolder::new(&self.config.plugins.folder);
+        let kept = tokio::task::spawn_blocking(move || folder.list())
+            .await
+            .map_err(|error| ServiceError::Internal(error.to_string()))?;
+        // A folder that cannot be read keeps nothing; whoever needs a component of it is told why.
+        let kept = kept.unwrap_or_default();
+        Ok(Components {
+            granted: self.store.all_plugins().await?,
+            kept: kept.into_iter().map(|(digest, _)| digest).collect(),
+        })
     }
 
     /// A stored tenant's configuration, or why it has none.
@@ -107,7 +137,7 @@ impl Service {
         }
         let mut tenants = BTreeMap::<String, Vec<(ConnectionId, Wanted)>>::new();
         for (id, wanted) in wanted {
-            if loaded.connections.get(&id) != Some(&(wanted.version, wanted.enabled)) {
+            if loaded.connections.get(&id) != Some(&wanted.taken) {
                 tenants.entry(id.tenant.clone()).or_default().push((id, wanted));
             }
         }
@@ -134,11 +164,11 @@ impl Service {
                 let schedule = config.connections().find(|one| one.id == id);
                 let schedule = schedule
                     .and_then(|one| one.schedule.clone())
-                    .filter(|_| wanted.enabled);
+                    .filter(|_| wanted.taken.enabled);
                 self.engine.put_schedule(&id, schedule).await?;
                 // What it was put aside for may be mended.
                 self.engine.changed(&id).await?;
-                loaded.connections.insert(id, (wanted.version, wanted.enabled));
+                loaded.connections.insert(id, wanted.taken);
             }
         }
         Ok(())
@@ -200,7 +230,7 @@ impl Service {
             .find(|plugin| plugin.digest == digest)
             .ok_or_else(|| {
                 unusable(format!(
-                    "no plugin {digest} is known to tenant {tenant}; add it first"
+                    "no plugin {digest} is granted to tenant {tenant}; grant it, or choose another one"
                 ))
             })?
             .granted;
@@ -227,14 +257,43 @@ impl ConnectionSource for Service {
 /// A stored connection as it should run.
 struct Wanted {
     config: Arc<Config>,
+    taken: Taken,
+    plugin: Option<String>,
+}
+
+/// What a connection was taken up with: it is taken up again where any of it changed.
+#[derive(Debug, Clone, PartialEq)]
+struct Taken {
+    /// Of its tenant, and its own.
     version: (u64, u64),
     enabled: bool,
-    plugin: Option<String>,
+    /// Of its tenant's own component: what is granted to it, and whether it is kept here.
+    component: Option<(Option<serde_json::Value>, bool)>,
+}
+
+/// Components of others, at one moment.
+struct Components {
+    granted: Vec<PluginRecord>,
+    kept: BTreeSet<String>,
+}
+
+impl Components {
+    /// What a tenant's own component may ask for, and whether it is here.
+    fn of(&self, tenant: &str, digest: &str) -> (Option<serde_json::Value>, bool) {
+        let granted = [Some(tenant), None].into_iter().find_map(|whose| {
+            let mut all = self.granted.iter();
+            all.find(|record| record.tenant.as_deref() == whose && record.digest == digest)
+        });
+        (
+            granted.map(|record| record.granted.clone()),
+            self.kept.contains(digest),
+        )
+    }
 }
 
 /// What was taken up.
 #[derive(Default)]
 pub(super) struct Loaded {
     pub(super) version: u64,
-    connections: BTreeMap<ConnectionId, ((u64, u64), bool)>,
+    connections: BTreeMap<ConnectionId, Taken>,
 }

@@ -259,7 +259,7 @@ impl Service {
         }
         Err(ServiceError::invalid(
             "plugin",
-            format!("tenant {tenant} knows no plugin {digest}; add it first"),
+            format!("tenant {tenant} may run no plugin {digest}; it has to be granted first"),
         ))
     }
 }

@@ -4,7 +4,7 @@ use groupcast_guest::engine::Explanation;
 use tokio_util::sync::CancellationToken;
 
 use super::{EventFilter, Principal, Result, Scope, Service, ServiceError, Subscription};
-use crate::schedule::TriggerAnswer;
+use crate::schedule::{EngineError, TriggerAnswer};
 use crate::store::service::{JobRecord, NewAuditEntry, Pause, Role, RunState, Trigger, Work};
 use crate::store::{ConnectionId, OutcomeQuery, OutcomeRecord, RunQuery, RunRecord};
 
@@ -65,7 +65,7 @@ impl Service {
         Ok(self.store.jobs(id, limit.clamp(1, 1_000)).await?)
     }
 
-    /// Asks a job to end before its next write.
+    /// Asks a job to end before its next write, whichever process has it.
     ///
     /// # Errors
     /// There is none that the caller sees; it has ended; not allowed.
@@ -77,7 +77,15 @@ impl Service {
         }
         let audit = Self::entry(who, Some(&job.connection.tenant), "work.cancelled", id);
         self.store.append_audit(&audit).await?;
-        self.engine.cancel(&job.id).await?;
+        match self.engine.cancel(&job.id).await {
+            // Another process has it: that one looks into the store every so often.
+            Err(EngineError::NoJob(_)) => {
+                if !self.store.ask_to_cancel(id).await? {
+                    return Err(ServiceError::Refused(format!("job {id} has ended already")));
+                }
+            }
+            asked => asked?,
+        }
         self.job(who, id).await
     }
 

@@ -95,6 +95,12 @@ pub enum StoreError {
         /// What is allowed.
         limit: usize,
     },
+    /// A name by which something is known has a character that no directory gives one.
+    #[error("{what} has the character U+0000 in it, which no directory takes; nothing of it was kept")]
+    Unstorable {
+        /// What was given.
+        what: &'static str,
+    },
     /// The mark of a page is none that this store gave.
     #[error("`{0}` is no page mark of this store; start again without a mark")]
     Mark(String),

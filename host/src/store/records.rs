@@ -259,6 +259,41 @@ pub struct RunRecord {
     pub plan: Option<String>,
 }
 
+/// A place in a list of runs: behind this one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunMark {
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+    /// Its ID, since several may begin in one moment.
+    pub id: String,
+}
+
+impl RunMark {
+    /// Behind this run.
+    pub fn behind(run: &RunRecord) -> Self {
+        Self {
+            started_at: run.started_at,
+            id: run.id.clone(),
+        }
+    }
+
+    /// What [`Self::to_string`] wrote; none where it is no mark.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (at, id) = text.split_once('/').filter(|(_, id)| !id.is_empty())?;
+        Some(Self {
+            started_at: DateTime::from_timestamp_millis(at.parse().ok()?)?,
+            id: id.to_owned(),
+        })
+    }
+}
+
+/// As a cursor holds it.
+impl fmt::Display for RunMark {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}/{}", self.started_at.timestamp_millis(), self.id)
+    }
+}
+
 /// Which runs to list; the latest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RunQuery {
@@ -268,6 +303,8 @@ pub struct RunQuery {
     pub connection: Option<String>,
     /// Only those that have not ended.
     pub unfinished: bool,
+    /// Only those that come behind this one: the page that follows.
+    pub after: Option<RunMark>,
     /// At most this many; 0 and more than 1,000 mean 1,000.
     pub limit: u32,
 }

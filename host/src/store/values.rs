@@ -1,6 +1,8 @@
 //! How values lie in a database, whichever it is: times as milliseconds since 1970, counts as signed integers, words of
 //! enums and JSON as text. No database may enter.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, Utc};
 
 use super::{Result, StoreError};
@@ -29,6 +31,24 @@ pub(super) fn unsigned(value: i64) -> Result<u64> {
 pub(super) fn at_most(what: &'static str, given: usize, limit: usize) -> Result<()> {
     if given > limit {
         return Err(StoreError::TooMuch { what, given, limit });
+    }
+    Ok(())
+}
+
+/// Words of others that are only shown. PostgreSQL keeps no U+0000 in a text and SQLite does, so that one vendor's answer
+/// would end a run here and not there: both keep the sign for it in its place.
+pub(super) fn shown(text: &str) -> Cow<'_, str> {
+    if text.contains('\0') {
+        Cow::Owned(text.replace('\0', "\u{2400}"))
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+/// Refuses U+0000 in what something is known by: with another character in its place it would be known by another name.
+pub(super) fn known_by<'a>(what: &'static str, names: impl IntoIterator<Item = &'a str>) -> Result<()> {
+    if names.into_iter().any(|name| name.contains('\0')) {
+        return Err(StoreError::Unstorable { what });
     }
     Ok(())
 }

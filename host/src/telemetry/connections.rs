@@ -3,7 +3,7 @@
 //! Ages are worked out when somebody asks, so that they grow while nothing runs. What may not enter: anything that names
 //! a person or a group.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::{MetricType, TypedMetric as _};
 
-use crate::egress::origin::Vendor;
+use super::quota::Quota;
 use crate::egress::recorder::Sent;
 use crate::schedule::Schedule;
 use crate::store::ConnectionId;
@@ -23,10 +23,6 @@ use crate::store::service::RunState;
 pub const MOST_CONNECTIONS: usize = 5_000;
 /// How long after its second scheduled run a connection may still succeed in time.
 const GRACE: TimeDelta = TimeDelta::hours(1);
-/// Queries a minute, user and project: the Directory API's limit (Google's page on its quotas).
-const GOOGLE_A_MINUTE: f64 = 2_400.0;
-/// Over which time requests are counted against a quota.
-const QUOTA_SPAN: Duration = Duration::from_secs(60);
 
 /// What is to be known of a connection to tell whether it is late.
 #[derive(Debug, Clone)]
@@ -59,50 +55,6 @@ struct Known {
     state: RunState,
     waiting: Option<Waiting>,
     quota: BTreeMap<&'static str, Quota>,
-}
-
-/// What was asked of a vendor in the last minute.
-#[derive(Debug, Default)]
-struct Quota {
-    asked: VecDeque<Instant>,
-    /// Share of the quota in use, as the vendor itself said, and when.
-    said: Option<(Instant, f64)>,
-    throttled: Option<Instant>,
-}
-
-impl Quota {
-    fn note(&mut self, sent: &Sent, now: Instant) {
-        self.forget(now);
-        if sent.vendor == Vendor::Google {
-            self.asked.push_back(now);
-        }
-        if let Some(used) = sent.quota_used {
-            self.said = Some((now, used));
-        }
-        if sent.status == Some(429) {
-            self.throttled = Some(now);
-        }
-    }
-
-    fn forget(&mut self, now: Instant) {
-        let old = |at: &Instant| now.saturating_duration_since(*at) > QUOTA_SPAN;
-        while self.asked.front().is_some_and(old) {
-            self.asked.pop_front();
-        }
-        self.said = self.said.filter(|(at, _)| !old(at));
-        self.throttled = self.throttled.filter(|at| !old(at));
-    }
-
-    /// What is left of it, from 0 to 1.
-    fn headroom(&mut self, now: Instant) -> f64 {
-        self.forget(now);
-        if self.throttled.is_some() {
-            return 0.0;
-        }
-        let counted = self.asked.len() as f64 / GOOGLE_A_MINUTE;
-        let said = self.said.map_or(0.0, |(_, used)| used);
-        (1.0 - counted.max(said)).clamp(0.0, 1.0)
-    }
 }
 
 /// A connection that is late, and why.
@@ -175,7 +127,7 @@ impl Connections {
             known
                 .quota
                 .entry(sent.vendor.credential())
-                .or_default()
+                .or_insert_with(|| Quota::of(sent.vendor))
                 .note(sent, Instant::now());
         }
     }
@@ -338,7 +290,8 @@ impl Collector for super::Shared {
         }
         let (name, help) = (
             "connection_quota_headroom_ratio",
-            "What is left of a vendor's quota for requests, by its own word or its published limit",
+            "What was left of a vendor's quota at the tightest moment of the last minute: by its own word, its published \
+             limit, or (JumpCloud) how many requests a run may have under way",
         );
         let moment = Instant::now();
         let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;

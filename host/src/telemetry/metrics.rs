@@ -4,7 +4,6 @@
 //! in [`super::connections`] is told for each connection. So 1,000 tenants of two directories are some 20,000 series.
 
 use std::sync::atomic::AtomicU64;
-use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -13,6 +12,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
+
+use crate::egress::recorder::Sent;
 
 /// What all names begin with.
 pub const PREFIX: &str = "groupcast";
@@ -235,7 +236,7 @@ impl Metrics {
         );
         registry.register(
             "vendor_throttled",
-            "Answers by which a vendor asks for fewer requests (429)",
+            "Answers by which a vendor asks for fewer requests: 429, Google's 403 for quotas, or such a part of a batch",
             self.throttled.clone(),
         );
         registry.register(
@@ -307,17 +308,18 @@ impl Metrics {
     }
 
     /// A vendor answered, or did not.
-    pub(super) fn request(&self, vendor: &'static str, status: Option<u16>, took: Duration) {
+    pub(super) fn request(&self, sent: &Sent) {
+        let vendor = sent.vendor.credential();
         self.requests
             .get_or_create(&Answer {
                 vendor,
-                status: class(status),
+                status: class(sent.status),
             })
             .inc();
         self.request_seconds
             .get_or_create(&OfVendor { vendor })
-            .observe(took.as_secs_f64());
-        if status == Some(429) {
+            .observe(sent.duration.as_secs_f64());
+        if sent.quota.throttled {
             self.throttled.get_or_create(&OfVendor { vendor }).inc();
         }
     }

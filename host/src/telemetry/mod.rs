@@ -24,6 +24,7 @@ mod observer;
 #[cfg(test)]
 mod operations_tests;
 mod path;
+mod quota;
 mod refresh;
 mod secrets;
 mod service_store;

@@ -40,9 +40,7 @@ impl Observer for Telemetry {
 
     fn sent(&self, run: &RunRef, sent: &Sent) {
         let shared = self.shared();
-        shared
-            .metrics
-            .request(sent.vendor.credential(), sent.status, sent.duration);
+        shared.metrics.request(sent);
         shared.connections.sent(&run.connection, sent);
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::{Telemetry, Watched, WatchedStore};
 use crate::egress::origin::Vendor;
+use crate::egress::quota::Taken;
 use crate::egress::recorder::Sent;
 use crate::run::{Observer as _, RunRef};
 use crate::store::{ConnectionId, NewRun, RunEnd, RunKind, RunResult, RunStore as _, SqliteStore};
@@ -55,7 +56,10 @@ async fn exposition() -> String {
         echoed_secret: false,
         clock_ahead: None,
         content_type: None,
-        quota_used: Some(0.9),
+        quota: Taken {
+            used: Some(0.9),
+            ..Taken::default()
+        },
     };
     telemetry.sent(&about, &sent);
     telemetry

@@ -91,6 +91,10 @@ impl TenancyStore for WatchedStore {
         watched!(self, plugins(tenant))
     }
 
+    async fn all_plugins(&self) -> Result<Vec<PluginRecord>> {
+        watched!(self, all_plugins())
+    }
+
     async fn put_plugin(&self, record: &PluginRecord, audit: &NewAuditEntry) -> Result<()> {
         let result = watched!(self, put_plugin(record, audit));
         self.count_audit(result.is_ok());
@@ -222,6 +226,14 @@ impl JobStore for WatchedStore {
 
     async fn unfinished_jobs(&self) -> Result<Vec<JobRecord>> {
         watched!(self, unfinished_jobs())
+    }
+
+    async fn ask_to_cancel(&self, id: &str) -> Result<bool> {
+        watched!(self, ask_to_cancel(id))
+    }
+
+    async fn asked_to_cancel(&self) -> Result<Vec<String>> {
+        watched!(self, asked_to_cancel())
     }
 
     async fn claim_answer(&self, key: &str, fingerprint: &str) -> Result<Repeated> {

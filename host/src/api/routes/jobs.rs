@@ -82,7 +82,7 @@ pub(super) async fn read(
     json(StatusCode::OK, &Job::from(job))
 }
 
-/// Asks a job to end before its next write.
+/// Asks a job to end before its next write. One that another process of this store has ends within half a minute.
 #[utoipa::path(post, path = "/jobs/{job}/cancel", tag = "work", params(JobPath),
     responses((status = 202, body = Job)))]
 pub(super) async fn cancel(

@@ -22,6 +22,7 @@ mod groups;
 mod history;
 mod jobs;
 mod plans;
+mod plugins;
 mod runs;
 mod secrets;
 mod tenants;
@@ -38,6 +39,10 @@ pub(super) fn router() -> OpenApiRouter<Web> {
         .routes(routes!(access::grants, access::put_grant, access::remove_grant))
         .routes(routes!(tenants::list, tenants::create))
         .routes(routes!(tenants::read, tenants::change, tenants::remove))
+        .routes(routes!(plugins::list, plugins::pull))
+        .routes(routes!(plugins::read, plugins::add, plugins::remove))
+        .routes(routes!(plugins::grant, plugins::revoke))
+        .routes(routes!(plugins::of_tenant))
         .routes(routes!(secrets::list))
         .routes(routes!(secrets::put, secrets::remove))
         .routes(routes!(directories::list, directories::create))

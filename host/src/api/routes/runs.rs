@@ -13,7 +13,7 @@ use super::super::problem::Problem;
 use super::super::views::{Outcome, Run};
 use super::super::web::Web;
 use super::{json, page};
-use crate::store::RunQuery;
+use crate::store::{RunMark, RunQuery};
 
 /// Which runs.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -33,6 +33,9 @@ pub(super) struct WhichRuns {
     /// How many items at most.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u32>,
+    /// `next` of the page before.
+    #[param(max_length = 1024, pattern = "^[A-Za-z0-9_-]+$")]
+    cursor: Option<String>,
 }
 
 /// Runs, the latest first.
@@ -44,14 +47,31 @@ pub(super) async fn list(
     OriginalUri(uri): OriginalUri,
     Params(query): Params<WhichRuns>,
 ) -> Result<Response, Problem> {
+    let mark = after(query.cursor.as_deref())?
+        .map(|mark| RunMark::parse(&mark).ok_or_else(no_cursor))
+        .transpose()?;
+    let limit = limit(query.limit)?;
     let query = RunQuery {
         tenant: query.tenant,
         connection: query.directory,
         unfinished: query.unfinished.unwrap_or_default(),
-        limit: limit(query.limit)?,
+        after: mark,
+        limit: limit + 1,
     };
-    let runs = web.service.runs(&caller.principal, query).await?;
-    page(&uri, &Items::all(runs.into_iter().map(Run::from).collect()))
+    let mut found = web.service.runs(&caller.principal, query).await?;
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let more = found.len() > limit;
+    found.truncate(limit);
+    let next = found
+        .last()
+        .filter(|_| more)
+        .map(|last| cursor(&RunMark::behind(last).to_string()));
+    let items = found.into_iter().map(Run::from).collect();
+    page(&uri, &Items { items, next })
+}
+
+fn no_cursor() -> Problem {
+    Problem::invalid_value("cursor", "this is no cursor of this list; begin without one")
 }
 
 /// A run in a path.
@@ -101,9 +121,7 @@ pub(super) async fn outcomes(
             .parse::<u64>()
             .ok()
             .filter(|mark| i64::try_from(*mark).is_ok())
-            .ok_or_else(|| {
-                Problem::invalid_value("cursor", "this is no cursor of this list; begin without one")
-            })?,
+            .ok_or_else(no_cursor)?,
     };
     let found = web.service.outcomes(&caller.principal, &path.run, mark).await?;
     let next = match found.last() {

@@ -247,6 +247,28 @@ async fn a_request_with_its_key_is_done_once_and_shows_its_secret_once() {
 }
 
 #[tokio::test]
+async fn an_idempotency_key_is_what_the_document_says_it_is() {
+    let rig = Rig::new().await;
+    let admin = rig.token(None, Role::Admin).await;
+    let body = json!({ "name": "pipeline", "role": "viewer" });
+    let long = "k".repeat(256);
+    for key in ["", "two words", "tab\there", &long] {
+        let headers = [("idempotency-key", key)];
+        let refused = rig
+            .ask(&admin, Method::POST, "/api/v1/tokens", Some(&body), &headers)
+            .await;
+        assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{key}: {refused:?}");
+        let told = refused.json()["detail"].as_str().unwrap().to_owned();
+        assert!(told.contains("visible ASCII"), "{told}");
+    }
+    let fits = [("idempotency-key", &long[1..])];
+    let made = rig
+        .ask(&admin, Method::POST, "/api/v1/tokens", Some(&body), &fits)
+        .await;
+    assert_eq!(made.status, StatusCode::CREATED);
+}
+
+#[tokio::test]
 async fn nobody_overwrites_what_they_never_saw() {
     let rig = Rig::new().await;
     rig.tenant("acme").await;

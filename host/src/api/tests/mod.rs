@@ -27,9 +27,12 @@ use crate::store::{RunEnd, RunResult, SqliteStore, Store};
 mod guards;
 mod listener;
 mod matrix;
+mod operations;
+mod plugins;
 mod provider;
 mod put_aside;
 mod sign_in;
+mod work;
 
 /// Does nothing, at once.
 struct Idle;
@@ -52,7 +55,7 @@ struct Rig {
     router: Router,
     tokens: Tokens,
     store: Arc<dyn Store>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 /// An answer that was read whole.
@@ -128,7 +131,7 @@ impl Rig {
             tokens: Tokens::new(store.clone(), Vec::new()),
             web,
             store,
-            _folder: folder,
+            folder,
         }
     }
 

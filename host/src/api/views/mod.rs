@@ -5,11 +5,13 @@ use serde_json::Value;
 
 mod access;
 mod plans;
+mod plugins;
 mod tenancy;
 mod work;
 
 pub use access::*;
 pub use plans::*;
+pub use plugins::*;
 pub use tenancy::*;
 pub use work::*;
 

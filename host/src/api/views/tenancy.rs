@@ -3,7 +3,7 @@
 use super::word;
 use crate::service::{BoundBy, Declared, DirectoryView, GroupView, Preflight, TenantView};
 use crate::store::Mode;
-use crate::store::service::{DirectoryVendor, Version};
+use crate::store::service::{DirectoryVendor, Pause, Quarantine, Version};
 use chrono::{DateTime, Utc};
 use groupcast_guest::engine::{Finding, Severity};
 use serde::{Deserialize, Serialize};
@@ -148,8 +148,62 @@ pub struct Directory {
     next_run: Option<DateTime<Utc>>,
     /// Since when a run is under way.
     running_since: Option<DateTime<Utc>>,
+    /// Why no run begins by itself, or later than the schedule says, in words; none: it begins as scheduled.
+    waiting: Option<String>,
+    /// Who paused it; none: nobody did.
+    paused: Option<ApiPause>,
+    /// Why it no longer runs by itself, and the way out; none: it runs.
+    quarantine: Option<ApiQuarantine>,
+    /// Runs that failed one after the other, up to now.
+    failures: u32,
+    /// Before this moment no run begins by itself: pauses grow after failures.
+    not_before: Option<DateTime<Utc>>,
     /// Why it cannot run, where it cannot.
     unusable: Option<String>,
+}
+
+/// Somebody paused a directory: nothing begins by itself until it is resumed.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Pause)]
+pub struct ApiPause {
+    /// Who.
+    by: String,
+    /// When.
+    at: DateTime<Utc>,
+    /// Why, in their words.
+    reason: String,
+}
+
+impl From<Pause> for ApiPause {
+    fn from(pause: Pause) -> Self {
+        Self {
+            by: pause.by,
+            at: pause.at,
+            reason: pause.reason,
+        }
+    }
+}
+
+/// A directory failed so often, or so that no repetition mends it, that it waits for a person.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Quarantine)]
+pub struct ApiQuarantine {
+    /// Since when.
+    at: DateTime<Utc>,
+    /// What kept failing.
+    reason: String,
+    /// What to do.
+    way_out: String,
+}
+
+impl From<Quarantine> for ApiQuarantine {
+    fn from(quarantine: Quarantine) -> Self {
+        Self {
+            at: quarantine.at,
+            reason: quarantine.reason,
+            way_out: quarantine.way_out,
+        }
+    }
 }
 
 /// Whether a directory is written to without being asked.
@@ -187,6 +241,11 @@ impl From<DirectoryView> for Directory {
                 .job
                 .as_ref()
                 .map(|job| job.began_at.unwrap_or(job.queued_at)),
+            waiting: view.status.why,
+            paused: view.status.state.paused.map(ApiPause::from),
+            quarantine: view.status.state.quarantine.map(ApiQuarantine::from),
+            failures: view.status.state.failures,
+            not_before: view.status.state.not_before,
             unusable: view.unusable,
         }
     }

@@ -62,6 +62,9 @@ pub async fn execute(session: &mut Session<'_>, command: &Command) -> Result<Exi
                 tenant,
                 reads,
             } => plugins::grant(session, digest, tenant.as_deref(), *reads).await,
+            PluginCommand::Revoke { digest, tenant } => {
+                plugins::revoke(session, digest, tenant.as_deref()).await
+            }
             PluginCommand::Compile { memory_bytes } => plugins::compile(*memory_bytes),
         },
         Command::Schema => {

@@ -1,4 +1,4 @@
-//! `plugin add`, `pull`, `list`, `remove`: the folder of components. And the hidden `plugin compile`, by which this program
+//! `plugin add`, `pull`, `list`, `remove`, `grant`, `revoke`: the folder of components. And the hidden `plugin compile`, by which this program
 //! is its own compiler, in a process that can be ended.
 
 use std::fmt::Write as _;
@@ -12,10 +12,9 @@ use crate::cli::problem::Problem;
 use crate::cli::render::text::{grouped, shown};
 use crate::cli::session::Session;
 use crate::config::Config;
-use crate::egress::rules::Rule;
-use crate::plugin::{OCI_SCHEME, PluginEngine, PluginFolder, Puller, RegistryCredential, RunLimits};
+use crate::plugin::{PluginEngine, PluginFolder, RunLimits};
 use crate::secrets::Secrets;
-use crate::service::Principal;
+use crate::service::{FetchError, Principal, rules_of};
 use crate::store::service::{NewAuditEntry, PluginRecord};
 
 fn configuration(session: &Session<'_>) -> Result<Config, Problem> {
@@ -38,44 +37,12 @@ pub async fn pull(session: &mut Session<'_>, reference: &str) -> Result<Exit, Pr
 
 /// What a reference names, fetched.
 pub async fn pulled(config: &Config, reference: &str) -> Result<Vec<u8>, Problem> {
-    let networks = config
-        .allow_networks
-        .iter()
-        .filter_map(|network| format!("{}/{}", network.address, network.prefix).parse().ok());
-    let ca_pem = match &config.ca_file {
-        Some(path) => Some(
-            std::fs::read(path)
-                .map_err(|error| Problem::refused(format!("{}: cannot be read: {error}", path.display())))?,
-        ),
-        None => None,
-    };
-    let host = reference
-        .strip_prefix(OCI_SCHEME)
-        .unwrap_or(reference)
-        .split('/')
-        .next()
-        .unwrap_or_default();
-    let mut credential = None;
-    if let Some(registry) = config
-        .plugins
-        .registries
-        .iter()
-        .find(|registry| registry.host == host)
-    {
-        let secrets = Secrets::of(&config.secrets);
-        credential = Some(RegistryCredential {
-            username: registry.username.clone(),
-            password: secrets
-                .get(&registry.password)
-                .await
-                .map_err(|error| Problem::refused(error.to_string()))?,
-            token_host: registry.token_host.clone(),
-        });
+    let secrets = Secrets::of(&config.secrets);
+    match crate::service::fetch(config, &secrets, reference).await {
+        Ok(pulled) => Ok(pulled.bytes),
+        Err(FetchError::Plugin(error)) => Err(error.into()),
+        Err(error) => Err(Problem::refused(error.to_string())),
     }
-    let pulled = Puller::new(networks, ca_pem)
-        .pull(reference, credential.as_ref())
-        .await?;
-    Ok(pulled.bytes)
 }
 
 async fn keep(
@@ -149,18 +116,7 @@ pub async fn grant(
     let limits = RunLimits::default();
     let engine = Arc::new(PluginEngine::new(1, &limits)?);
     let manifest = inspect::describe(engine, limits, &bytes, &digest).await?;
-    let granted: Vec<Rule> = manifest
-        .egress
-        .iter()
-        .filter(|rule| !(only_reads && rule.writes))
-        .map(|rule| Rule {
-            credential: rule.credential.clone(),
-            method: rule.method.clone(),
-            path: rule.path.clone(),
-            writes: rule.writes,
-            batch: rule.batch,
-        })
-        .collect();
+    let granted = rules_of(&manifest, only_reads);
     let failed = |error: &dyn std::fmt::Display| Problem::failed(error.to_string());
     let rules = serde_json::to_value(&granted).map_err(|error| failed(&error))?;
     let record = PluginRecord {
@@ -172,16 +128,8 @@ pub async fn grant(
         granted: rules.clone(),
         added_at: chrono::Utc::now(),
     };
-    let user = std::env::var("USER").unwrap_or_else(|_| "unknown".to_owned());
-    let audit = NewAuditEntry {
-        actor: Principal::command_line(&user).actor,
-        tenant: record.tenant.clone(),
-        action: "plugin.granted".to_owned(),
-        subject: digest.clone(),
-        before: None,
-        after: Some(rules),
-        request: None,
-    };
+    let mut audit = entry("plugin.granted", tenant, &digest);
+    audit.after = Some(rules);
     let store = crate::run::open_store(&config)
         .await
         .map_err(|error| failed(&error))?;
@@ -205,6 +153,58 @@ pub async fn grant(
     }
     session.text(&text)?;
     Ok(Exit::Done)
+}
+
+/// `plugin revoke DIGEST`.
+pub async fn revoke(
+    session: &mut Session<'_>,
+    beginning: &str,
+    tenant: Option<&str>,
+) -> Result<Exit, Problem> {
+    let config = configuration(session)?;
+    let failed = |error: &dyn std::fmt::Display| Problem::failed(error.to_string());
+    let store = crate::run::open_store(&config)
+        .await
+        .map_err(|error| failed(&error))?;
+    let whom = tenant.map_or_else(|| "every tenant".to_owned(), |tenant| format!("tenant {tenant}"));
+    // By what was granted and not by what is kept: a component that was removed can be granted still.
+    let mut found = store.plugins(tenant).await.map_err(|error| failed(&error))?;
+    found.retain(|record| record.digest.starts_with(beginning));
+    let (Some(record), true) = (found.pop(), found.is_empty()) else {
+        return Err(Problem::refused(format!(
+            "nothing was granted to {whom} for a component whose digest begins with {beginning}, or for more than one; \
+             nothing was revoked"
+        )));
+    };
+    let mut audit = entry("plugin.revoked", tenant, &record.digest);
+    audit.before = Some(record.granted.clone());
+    store
+        .remove_plugin(tenant, &record.digest, &audit)
+        .await
+        .map_err(|error| failed(&error))?;
+    if session.shared.json {
+        session.document(&record)?;
+        return Ok(Exit::Done);
+    }
+    session.text(&format!(
+        "Revoked from component {}, for {whom}. Runs that use it begin no more.\n",
+        record.digest
+    ))?;
+    Ok(Exit::Done)
+}
+
+/// The audit log's entry of whoever sits at this machine.
+fn entry(action: &str, tenant: Option<&str>, digest: &str) -> NewAuditEntry {
+    let user = std::env::var("USER").unwrap_or_else(|_| "unknown".to_owned());
+    NewAuditEntry {
+        actor: Principal::command_line(&user).actor,
+        tenant: tenant.map(ToOwned::to_owned),
+        action: action.to_owned(),
+        subject: digest.to_owned(),
+        before: None,
+        after: None,
+        request: None,
+    }
 }
 
 /// `plugin compile`, for this program itself.

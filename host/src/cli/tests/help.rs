@@ -51,6 +51,7 @@ fn the_help_of_each_command_says_what_it_does_and_shows_an_example() {
         &["plugin", "list"],
         &["plugin", "remove"],
         &["plugin", "grant"],
+        &["plugin", "revoke"],
         &["schema"],
         &["openapi"],
         &["simulators"],

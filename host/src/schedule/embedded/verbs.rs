@@ -115,19 +115,7 @@ impl<R: Runner> Engine for EmbeddedEngine<R> {
     }
 
     async fn cancel(&self, job: &str) -> Result<(), EngineError> {
-        let why = "it was cancelled before its turn came";
-        let waiting = {
-            let mut table = self.inner.table();
-            let waiting = table.withdraw(job)?;
-            if let Some((key, _)) = &waiting {
-                table.gone(*key, Some(RunEnd::new(RunResult::Refused, why)), None);
-            }
-            waiting
-        };
-        if let Some((_, job)) = waiting {
-            self.inner.end_unbegun(job, why).await;
-        }
-        Ok(())
+        self.inner.cancel_job(job).await
     }
 
     async fn pause(

@@ -98,6 +98,7 @@ pub const TABLES: &[Table] = tables! {
     }
     jobs by ("id") {
         id Text, tenant Text, connection Text, state Text, queued_at Integer, ended_at Integer, record Text,
+        cancel_asked_at Integer,
     }
     sealed_keys by ("tenant") {
         tenant Text, generation Integer, wrapped_by Text, wrapped Bytes, created_at Integer,

@@ -95,6 +95,9 @@ pub trait TenancyStore: Send + Sync {
     /// The plugins that a tenant may run (none: those of the whole host), ascending by digest.
     async fn plugins(&self, tenant: Option<&str>) -> Result<Vec<PluginRecord>>;
 
+    /// The plugins of the whole host and of every tenant, ascending by (digest, tenant), the host's first.
+    async fn all_plugins(&self) -> Result<Vec<PluginRecord>>;
+
     /// Makes a plugin known to a tenant, or replaces what is known of it.
     async fn put_plugin(&self, record: &PluginRecord, audit: &NewAuditEntry) -> Result<()>;
 
@@ -198,6 +201,12 @@ pub trait JobStore: Send + Sync {
 
     /// Jobs that have not ended, ascending by when they were asked for: what a host that starts takes over.
     async fn unfinished_jobs(&self) -> Result<Vec<JobRecord>>;
+
+    /// Asks whichever process has a job to end it before its next write; whether the job had not ended yet.
+    async fn ask_to_cancel(&self, id: &str) -> Result<bool>;
+
+    /// Jobs that have not ended, and that somebody asked to end.
+    async fn asked_to_cancel(&self) -> Result<Vec<String>>;
 
     /// Takes a repeated request's place: the first caller with a key gets [`Repeated::First`] and must call
     /// [`Self::keep_answer`] or [`Self::drop_answer`]; where it did neither for ten minutes, it died, and the next one

@@ -92,6 +92,25 @@ impl JobStore for SqlStore {
         rows.iter().map(job).collect()
     }
 
+    async fn ask_to_cancel(&self, id: &str) -> Result<bool> {
+        let asked = sqlx::query(
+            "UPDATE jobs SET cancel_asked_at = coalesce(cancel_asked_at, $1) WHERE id = $2 AND ended_at IS NULL",
+        )
+        .bind(self.now())
+        .bind(id)
+        .execute(&self.writer)
+        .await?;
+        Ok(asked.rows_affected() > 0)
+    }
+
+    async fn asked_to_cancel(&self) -> Result<Vec<String>> {
+        Ok(sqlx::query_scalar(
+            "SELECT id FROM jobs WHERE ended_at IS NULL AND cancel_asked_at IS NOT NULL ORDER BY id",
+        )
+        .fetch_all(&self.reader)
+        .await?)
+    }
+
     async fn claim_answer(&self, key: &str, fingerprint: &str) -> Result<Repeated> {
         let mut transaction = self.write(&[Lock::Answer(key)]).await?;
         let now = self.now();

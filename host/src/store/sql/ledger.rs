@@ -8,7 +8,9 @@ use sqlx::{QueryBuilder, Row};
 use super::{Db, DbConnection, DbRow, SqlStore, intent_ids};
 use crate::ledger::{Binding, Effect, Intent, Membership, OpenIntent, Outcome, Provenance, Settlement};
 use crate::store::locks::Lock;
-use crate::store::values::{at_most, from_word, optional_time, signed, time, unsigned, word};
+use crate::store::values::{
+    at_most, from_word, known_by, optional_time, shown, signed, time, unsigned, word,
+};
 use crate::store::{
     DETAILS_BYTES, DirectoryKey, Exported, Lease, LedgerStore, OutcomeQuery, OutcomeRecord, PAGE, Page,
     Result, StoreError,
@@ -89,6 +91,12 @@ impl LedgerStore for SqlStore {
         if intents.is_empty() {
             return Ok(Vec::new());
         }
+        known_by(
+            "an intended operation or its group",
+            intents
+                .iter()
+                .flat_map(|intent| [intent.group.as_str(), &intent.operation]),
+        )?;
         // Whoever takes the lease over waits until these intents are there to be found (R47).
         let mut transaction = self.write(&[Lock::Lease(&lease.key)]).await?;
         // Read with the lock in hand: waiting for it can take longer than a lease lives.
@@ -149,8 +157,8 @@ impl LedgerStore for SqlStore {
             row.push_bind(signed(outcome.intent))
                 .push_bind(settlement_word(outcome.settlement))
                 .push_bind(outcome.status.map(i64::from))
-                .push_bind(&outcome.reason)
-                .push_bind(&outcome.request_id);
+                .push_bind(outcome.reason.as_deref().map(shown))
+                .push_bind(outcome.request_id.as_deref().map(shown));
         });
         update.push(
             ") AS new WHERE intents.id = new.column1 AND intents.settlement IS NULL AND intents.directory = ",
@@ -285,12 +293,29 @@ async fn apply_effects(
                     binding.details.len(),
                     DETAILS_BYTES,
                 )?;
+                let target = binding.target.as_deref().unwrap_or_default();
+                known_by(
+                    "a binding",
+                    [
+                        binding.group.as_str(),
+                        &binding.state,
+                        &binding.key,
+                        target,
+                        &binding.details,
+                    ],
+                )?;
                 bindings.insert(&binding.group, Some(binding));
             }
             Effect::Unbind(group) => {
+                known_by("a binding", [group.as_str()])?;
                 bindings.insert(group, None);
             }
             Effect::PutMembership(new) => {
+                let user = new.user.as_deref().unwrap_or_default();
+                known_by(
+                    "a membership",
+                    [new.group.as_str(), &new.target, &new.principal, user],
+                )?;
                 memberships.insert((&new.group, &new.target, &new.principal), Some(new));
             }
             Effect::DropMembership {
@@ -298,6 +323,7 @@ async fn apply_effects(
                 target,
                 principal,
             } => {
+                known_by("a membership", [group.as_str(), target, principal])?;
                 memberships.insert((group, target, principal), None);
             }
         }
@@ -341,7 +367,7 @@ async fn apply_effects(
                 .push_bind(&new.principal)
                 .push_bind(provenance)
                 .push_bind(&new.user)
-                .push_bind(&new.address);
+                .push_bind(shown(&new.address));
         });
         upsert.push(
             " ON CONFLICT (directory, group_id, target, principal) DO UPDATE SET \

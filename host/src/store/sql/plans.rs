@@ -27,6 +27,12 @@ impl PlanStore for SqlStore {
         for (position, bytes) in (first..).zip(parts) {
             at_part(position, bytes)?;
             let part = Part::from_bytes(bytes).map_err(|why| StoreError::BadPart { position, why })?;
+            if part.group.id.contains('\0') {
+                return Err(StoreError::BadPart {
+                    position,
+                    why: "its group's ID has the character U+0000, which no directory takes".to_owned(),
+                });
+            }
             let last = staged.last().map(|(_, group)| group.as_str());
             ascends(position, last, &part.group.id)?;
             staged.push((position, part.group.id));

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use sqlx::{QueryBuilder, Row};
 
 use super::{Db, DbRow, SqlStore};
-use crate::store::values::{from_word, optional_time, time, word};
+use crate::store::values::{from_word, optional_time, shown, time, word};
 use crate::store::{ConnectionId, NewRun, PAGE, Result, RunEnd, RunQuery, RunRecord, RunStore, StoreError};
 
 #[async_trait]
@@ -46,7 +46,7 @@ impl RunStore for SqlStore {
         )
         .bind(self.now())
         .bind(word(&end.result)?)
-        .bind(&end.message)
+        .bind(shown(&end.message))
         .bind(counters.to_string())
         .bind(run)
         .execute(&self.writer)
@@ -78,6 +78,14 @@ impl RunStore for SqlStore {
         }
         if query.unfinished {
             select.push(" AND ended_at IS NULL");
+        }
+        if let Some(mark) = &query.after {
+            select
+                .push(" AND (started_at, id) < (")
+                .push_bind(mark.started_at.timestamp_millis())
+                .push(", ")
+                .push_bind(&mark.id)
+                .push(")");
         }
         let limit = if query.limit == 0 {
             PAGE

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use sqlx::Row;
 
 use super::SqlStore;
-use crate::store::values::{at_most, signed, unsigned};
+use crate::store::values::{at_most, known_by, signed, unsigned};
 use crate::store::{DirectoryKey, Result, STATE_KEY_BYTES, STATE_VALUE_BYTES, StateEntry, StateStore};
 
 #[async_trait]
@@ -32,6 +32,7 @@ impl StateStore for SqlStore {
         expected: Option<u64>,
     ) -> Result<Option<u64>> {
         at_most("bytes of a state key", key.len(), STATE_KEY_BYTES)?;
+        known_by("a state key", [key])?;
         at_most("bytes of a state value", value.len(), STATE_VALUE_BYTES)?;
         // One statement each, so the comparison and the write are one step for every process.
         let written = match expected {

@@ -12,7 +12,8 @@ use crate::store::service::{
     TenantRecord, Version,
 };
 use crate::store::values::{
-    from_host, from_json, from_word, json, millis, optional_time, or_host, signed, time, unsigned, word,
+    from_host, from_json, from_word, json, millis, optional_time, or_host, shown, signed, time, unsigned,
+    word,
 };
 use crate::store::{ConnectionId, PAGE, Page, Result, StoreError};
 
@@ -196,6 +197,14 @@ impl TenancyStore for SqlStore {
         rows.iter().map(plugin).collect()
     }
 
+    async fn all_plugins(&self) -> Result<Vec<PluginRecord>> {
+        // The host's own stand under the empty name.
+        let rows = sqlx::query("SELECT * FROM plugins ORDER BY digest, tenant")
+            .fetch_all(&self.reader)
+            .await?;
+        rows.iter().map(plugin).collect()
+    }
+
     async fn put_plugin(&self, record: &PluginRecord, audit: &NewAuditEntry) -> Result<()> {
         let tenant = or_host(record.tenant.as_deref());
         let mut transaction = self.write(&[Lock::Tenant(tenant)]).await?;
@@ -280,7 +289,7 @@ impl TenancyStore for SqlStore {
         .bind(millis(state.not_before))
         .bind(state.quarantine.as_ref().map(json).transpose()?)
         .bind(millis(state.last_due))
-        .bind(&state.last_message)
+        .bind(state.last_message.as_deref().map(shown))
         .execute(&mut *transaction)
         .await?;
         if let Some(audit) = audit {

@@ -30,6 +30,33 @@ fn job(id: &str, hands: &Hands, work: Work) -> JobRecord {
     }
 }
 
+pub(super) async fn a_job_that_is_to_end_is_known_to_everybody_until_it_has(
+    store: Arc<dyn Store>,
+    hands: Hands,
+) {
+    let mut first = job("j1", &hands, Work::Check);
+    let second = job("j2", &hands, Work::Plan);
+    for job in [&first, &second] {
+        store.put_job(job).await.unwrap();
+    }
+    assert_eq!(store.asked_to_cancel().await.unwrap(), Vec::<String>::new());
+    assert!(!store.ask_to_cancel("j9").await.unwrap());
+    for _ in 0..2 {
+        assert!(store.ask_to_cancel("j1").await.unwrap());
+    }
+    assert_eq!(store.asked_to_cancel().await.unwrap(), ["j1"]);
+    // Whoever has it writes down how far it is, without knowing of the request yet.
+    first.state = JobState::Running;
+    first.began_at = Some(hands.now());
+    store.put_job(&first).await.unwrap();
+    assert_eq!(store.asked_to_cancel().await.unwrap(), ["j1"]);
+    first.state = JobState::Ended;
+    first.ended_at = Some(hands.now());
+    store.put_job(&first).await.unwrap();
+    assert_eq!(store.asked_to_cancel().await.unwrap(), Vec::<String>::new());
+    assert!(!store.ask_to_cancel("j1").await.unwrap(), "it has ended");
+}
+
 pub(super) async fn a_job_is_unfinished_until_it_has_ended(store: Arc<dyn Store>, hands: Hands) {
     let apply = Work::Apply {
         plan: "abc".to_owned(),

@@ -14,7 +14,7 @@ pub(super) fn membership(group: &str, target: &str, principal: &str) -> Membersh
     }
 }
 
-fn outcome(intent: u64, settlement: Settlement, effects: Vec<Effect>) -> Outcome {
+pub(super) fn outcome(intent: u64, settlement: Settlement, effects: Vec<Effect>) -> Outcome {
     Outcome {
         intent,
         settlement,

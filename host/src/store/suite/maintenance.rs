@@ -61,6 +61,7 @@ pub async fn fill(store: &dyn Store) {
         .put_job(&super::jobs::a_job("j1", Work::Sync { full: false }))
         .await
         .unwrap();
+    assert!(store.ask_to_cancel("j1").await.unwrap());
     work_of_a_run(store, &directory, &id).await;
     store.set_mode(&id, Mode::Active).await.unwrap();
     store

@@ -18,6 +18,7 @@ mod plans;
 mod runs;
 mod sealed;
 mod tenancy;
+mod zero;
 
 /// A clock that stands until it is set forward.
 #[derive(Clone)]
@@ -60,6 +61,7 @@ pub async fn all(make: impl AsyncFn(Clock) -> Arc<dyn Store>) {
         ledger::r47_an_intent_is_open_until_it_is_settled_and_only_once,
         ledger::a_settlement_and_its_effects_are_kept_together_or_not_at_all,
         ledger::the_last_effect_on_a_key_wins,
+        zero::r47_a_text_with_u0000_is_shown_without_it_and_names_nothing,
         ledger::one_directory_never_sees_another,
         runs::r48_a_run_without_its_lease_intends_nothing,
         runs::r48_one_holder_at_a_time_and_tokens_only_grow,
@@ -69,6 +71,7 @@ pub async fn all(make: impl AsyncFn(Clock) -> Arc<dyn Store>) {
         ledger::outcomes_tell_why_and_what_to_undo,
         runs::state_compares_before_it_sets,
         runs::runs_begin_and_end_once,
+        runs::runs_are_listed_page_by_page_and_none_twice,
         plans::r44_a_plan_is_given_back_byte_for_byte,
         plans::r44_only_what_was_approved_is_given,
         plans::r44_the_same_plan_again_keeps_its_approvals,
@@ -94,6 +97,7 @@ pub async fn all(make: impl AsyncFn(Clock) -> Arc<dyn Store>) {
         audit::entries_are_found_by_tenant_action_and_subject,
         audit::many_writers_leave_one_chain,
         jobs::a_job_is_unfinished_until_it_has_ended,
+        jobs::a_job_that_is_to_end_is_known_to_everybody_until_it_has,
         jobs::a_repeated_request_gets_the_first_ones_answer,
         sealed::a_key_takes_the_place_of_the_one_that_was_seen,
         sealed::a_secret_takes_the_place_of_the_one_that_was_seen,

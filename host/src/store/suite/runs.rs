@@ -238,3 +238,57 @@ pub(super) async fn r38_switching_management_on_again_asks_for_approval(store: A
     let record = store.connection(&id).await.unwrap();
     assert_eq!((record.mode, record.managed), (Mode::PlanOnly, Some(true)));
 }
+
+pub(super) async fn runs_are_listed_page_by_page_and_none_twice(store: Arc<dyn Store>, hands: Hands) {
+    // Three of each moment, so that a page ends in the middle of one.
+    for number in 0..12_u32 {
+        let run = NewRun {
+            id: format!("run-{number:02}"),
+            connection: ConnectionId::new(if number % 4 == 3 { "beta" } else { "acme" }, "entra"),
+            kind: RunKind::Plan,
+            plan: None,
+        };
+        store.start_run(&run).await.unwrap();
+        if number % 3 == 2 {
+            hands.forward(Duration::seconds(1));
+        }
+    }
+    // The second time with those that began during the first.
+    for (tenant, whole) in [(None, 12), (Some("acme"), 9 + 6)] {
+        let mut query = RunQuery {
+            tenant: tenant.map(str::to_owned),
+            ..RunQuery::default()
+        };
+        let all: Vec<String> = store
+            .runs(&query)
+            .await
+            .unwrap()
+            .into_iter()
+            .map(|run| run.id)
+            .collect();
+        assert_eq!(all.len(), whole);
+        query.limit = 2;
+        let mut paged = Vec::new();
+        loop {
+            let page = store.runs(&query).await.unwrap();
+            let Some(last) = page.last() else { break };
+            // As it comes back in a cursor.
+            query.after = RunMark::parse(&RunMark::behind(last).to_string());
+            assert!(query.after.is_some());
+            // One that begins meanwhile is on no later page.
+            hands.forward(Duration::seconds(1));
+            let late = NewRun {
+                id: format!("late-{}-{whole}", paged.len()),
+                connection: ConnectionId::new("acme", "entra"),
+                kind: RunKind::Plan,
+                plan: None,
+            };
+            store.start_run(&late).await.unwrap();
+            paged.extend(page.into_iter().map(|run| run.id));
+        }
+        assert_eq!(paged, all);
+    }
+    for nonsense in ["", "1", "/run", "x/run", "1/", "99999999999999999999/run"] {
+        assert_eq!(RunMark::parse(nonsense), None, "{nonsense}");
+    }
+}

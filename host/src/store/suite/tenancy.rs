@@ -291,6 +291,23 @@ pub(super) async fn a_tenant_sees_its_own_plugins_only(store: Arc<dyn Store>, _:
         [plugin(Some("acme"), "ab"), again]
     );
     assert_eq!(store.plugins(None).await.unwrap(), [plugin(None, "aa")]);
+    let whose: Vec<(Option<String>, String)> = store
+        .all_plugins()
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|plugin| (plugin.tenant, plugin.digest[..2].to_owned()))
+        .collect();
+    let acme = || Some("acme".to_owned());
+    assert_eq!(
+        whose,
+        [
+            (None, "aa".to_owned()),
+            (acme(), "ab".to_owned()),
+            (acme(), "bb".to_owned()),
+            (Some("beta".to_owned()), "cc".to_owned()),
+        ]
+    );
     let digest = "aa".repeat(32);
     assert!(
         !store

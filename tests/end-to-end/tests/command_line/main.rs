@@ -18,6 +18,7 @@ mod configuration;
 #[path = "../component/forge.rs"]
 mod forge;
 mod freezing;
+mod plugins;
 mod postgres;
 mod program;
 mod recordings;
@@ -25,3 +26,5 @@ mod secrecy;
 mod serving;
 mod vendors;
 mod watching;
+mod web;
+mod zero;

@@ -15,7 +15,7 @@ use crate::freezing::{
 use crate::program::{call, groupcast};
 
 /// A laboratory whose store is a new database of the server.
-async fn lab_on(server: &PostgresServer, database: &str) -> Lab {
+pub async fn lab_on(server: &PostgresServer, database: &str) -> Lab {
     let mut lab = Lab::new().await;
     let url = server.database(database);
     std::fs::write(lab.folder.path().join("store.url"), url).unwrap();
@@ -24,7 +24,7 @@ async fn lab_on(server: &PostgresServer, database: &str) -> Lab {
     lab
 }
 
-async fn store_of(lab: &Lab) -> Arc<dyn Store> {
+pub async fn store_of(lab: &Lab) -> Arc<dyn Store> {
     let config = groupcast::config::Config::load(&lab.config_file()).unwrap();
     groupcast::run::open_store(&config).await.unwrap()
 }

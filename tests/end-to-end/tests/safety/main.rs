@@ -21,6 +21,7 @@ mod people;
 mod plans;
 mod preflight;
 mod proof;
+mod quota;
 mod success;
 mod support;
 mod switching;

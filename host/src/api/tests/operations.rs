@@ -1,0 +1,368 @@
+//! Every operation of the document, with the least role that may do it.
+
+use super::*;
+
+/// What the least role is that may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Least {
+    /// This one, of the tenant or the host.
+    OfTenant(Role),
+    /// This one, of the whole host.
+    OfHost(Role),
+}
+
+const D: &str = "/api/v1/tenants/acme/directories/google";
+
+/// Every operation of the document, with a request that is right as far as the role goes.
+pub(super) fn routes() -> Vec<(&'static str, Method, String, Option<Value>, Least)> {
+    use Least::{OfHost, OfTenant};
+    use Role::{Admin, Operator, Viewer};
+    let d = |rest: &str| format!("{D}{rest}");
+    let plan = "0".repeat(64);
+    let component = format!("/api/v1/plugins/{}", "0".repeat(64));
+    let pinned = format!("oci://127.0.0.1:1/acme/sync@sha256:{}", "0".repeat(64));
+    vec![
+        (
+            "get-tenants-tenant",
+            Method::GET,
+            "/api/v1/tenants/acme".into(),
+            None,
+            OfTenant(Viewer),
+        ),
+        (
+            "patch-tenants-tenant",
+            Method::PATCH,
+            "/api/v1/tenants/acme".into(),
+            Some(json!({"title": "Acme"})),
+            OfTenant(Admin),
+        ),
+        (
+            "post-tenants",
+            Method::POST,
+            "/api/v1/tenants".into(),
+            Some(json!({"name": "acme", "jumpcloud": {}})),
+            OfHost(Admin),
+        ),
+        (
+            "delete-tenants-tenant",
+            Method::DELETE,
+            "/api/v1/tenants/acme".into(),
+            None,
+            OfHost(Admin),
+        ),
+        (
+            "get-tenants-tenant-secrets",
+            Method::GET,
+            "/api/v1/tenants/acme/secrets".into(),
+            None,
+            OfTenant(Admin),
+        ),
+        (
+            "put-tenants-tenant-secrets-secret",
+            Method::PUT,
+            "/api/v1/tenants/acme/secrets/spare".into(),
+            Some(json!({"value": "no-secret-of-anybodys"})),
+            OfTenant(Admin),
+        ),
+        (
+            "delete-tenants-tenant-secrets-secret",
+            Method::DELETE,
+            "/api/v1/tenants/acme/secrets/none".into(),
+            None,
+            OfTenant(Admin),
+        ),
+        (
+            "get-plugins",
+            Method::GET,
+            "/api/v1/plugins".into(),
+            None,
+            OfHost(Viewer),
+        ),
+        (
+            "post-plugins",
+            Method::POST,
+            "/api/v1/plugins".into(),
+            Some(json!({"reference": pinned})),
+            OfHost(Admin),
+        ),
+        (
+            "get-plugins-digest",
+            Method::GET,
+            component.clone(),
+            None,
+            OfHost(Viewer),
+        ),
+        (
+            "put-plugins-digest",
+            Method::PUT,
+            component.clone(),
+            Some(json!({})),
+            OfHost(Admin),
+        ),
+        (
+            "delete-plugins-digest",
+            Method::DELETE,
+            component.clone(),
+            None,
+            OfHost(Admin),
+        ),
+        (
+            "put-plugins-digest-grants",
+            Method::PUT,
+            format!("{component}/grants"),
+            Some(json!({"tenant": "acme"})),
+            OfHost(Admin),
+        ),
+        (
+            "delete-plugins-digest-grants",
+            Method::DELETE,
+            format!("{component}/grants?tenant=acme"),
+            None,
+            OfHost(Admin),
+        ),
+        (
+            "get-tenants-tenant-plugins",
+            Method::GET,
+            "/api/v1/tenants/acme/plugins".into(),
+            None,
+            OfTenant(Viewer),
+        ),
+        (
+            "get-tokens",
+            Method::GET,
+            "/api/v1/tokens?tenant=acme".into(),
+            None,
+            OfTenant(Admin),
+        ),
+        (
+            "post-tokens",
+            Method::POST,
+            "/api/v1/tokens".into(),
+            Some(json!({"name": "t", "tenant": "acme", "role": "viewer"})),
+            OfTenant(Admin),
+        ),
+        (
+            "get-grants",
+            Method::GET,
+            "/api/v1/grants?tenant=acme".into(),
+            None,
+            OfTenant(Admin),
+        ),
+        (
+            "put-grants",
+            Method::PUT,
+            "/api/v1/grants".into(),
+            Some(json!({"subject": "email:a@b.c", "tenant": "acme", "role": "viewer"})),
+            OfTenant(Admin),
+        ),
+        (
+            "delete-grants",
+            Method::DELETE,
+            "/api/v1/grants?subject=email:x@y.z&tenant=acme".into(),
+            None,
+            OfTenant(Admin),
+        ),
+        (
+            "get-tenants-tenant-directories",
+            Method::GET,
+            "/api/v1/tenants/acme/directories".into(),
+            None,
+            OfTenant(Viewer),
+        ),
+        (
+            "post-tenants-tenant-directories",
+            Method::POST,
+            "/api/v1/tenants/acme/directories".into(),
+            Some(json!({"name": "google", "vendor": "google", "section": {}})),
+            OfTenant(Admin),
+        ),
+        (
+            "get-tenants-tenant-directories-directory",
+            Method::GET,
+            d(""),
+            None,
+            OfTenant(Viewer),
+        ),
+        (
+            "patch-tenants-tenant-directories-directory",
+            Method::PATCH,
+            d(""),
+            Some(json!({})),
+            OfTenant(Admin),
+        ),
+        (
+            "delete-tenants-tenant-directories-directory",
+            Method::DELETE,
+            d(""),
+            None,
+            OfTenant(Admin),
+        ),
+        (
+            "post-tenants-tenant-directories-directory-preflight",
+            Method::POST,
+            d("/preflight"),
+            None,
+            OfTenant(Operator),
+        ),
+        (
+            "put-tenants-tenant-directories-directory-management",
+            Method::PUT,
+            d("/management"),
+            Some(json!({"managed": false})),
+            OfTenant(Operator),
+        ),
+        (
+            "post-tenants-tenant-directories-directory-pause",
+            Method::POST,
+            d("/pause"),
+            Some(json!({})),
+            OfTenant(Operator),
+        ),
+        (
+            "post-tenants-tenant-directories-directory-resume",
+            Method::POST,
+            d("/resume"),
+            None,
+            OfTenant(Operator),
+        ),
+        (
+            "post-tenants-tenant-directories-directory-release",
+            Method::POST,
+            d("/release"),
+            None,
+            OfTenant(Operator),
+        ),
+        (
+            "get-tenants-tenant-directories-directory-groups",
+            Method::GET,
+            d("/groups"),
+            None,
+            OfTenant(Viewer),
+        ),
+        (
+            "get-tenants-tenant-directories-directory-groups-group",
+            Method::GET,
+            d("/groups/g1"),
+            None,
+            OfTenant(Viewer),
+        ),
+        (
+            "patch-tenants-tenant-directories-directory-groups-group",
+            Method::PATCH,
+            d("/groups/g1"),
+            Some(json!({"selected": true})),
+            OfTenant(Operator),
+        ),
+        (
+            "get-tenants-tenant-directories-directory-why",
+            Method::GET,
+            d("/why?group=Sales"),
+            None,
+            OfTenant(Viewer),
+        ),
+        (
+            "get-tenants-tenant-directories-directory-jobs",
+            Method::GET,
+            d("/jobs"),
+            None,
+            OfTenant(Viewer),
+        ),
+        (
+            "post-tenants-tenant-directories-directory-jobs",
+            Method::POST,
+            d("/jobs"),
+            Some(json!({"work": "check"})),
+            OfTenant(Operator),
+        ),
+        (
+            "get-tenants-tenant-directories-directory-plans",
+            Method::GET,
+            d("/plans"),
+            None,
+            OfTenant(Viewer),
+        ),
+        (
+            "get-tenants-tenant-directories-directory-plans-plan",
+            Method::GET,
+            d(&format!("/plans/{plan}")),
+            None,
+            OfTenant(Viewer),
+        ),
+        (
+            "get-tenants-tenant-directories-directory-plans-plan-parts",
+            Method::GET,
+            d(&format!("/plans/{plan}/parts")),
+            None,
+            OfTenant(Viewer),
+        ),
+        (
+            "post-tenants-tenant-directories-directory-plans-plan-approvals",
+            Method::POST,
+            d(&format!("/plans/{plan}/approvals")),
+            Some(json!({})),
+            OfTenant(Operator),
+        ),
+        (
+            "get-tenants-tenant-directories-directory-bindings",
+            Method::GET,
+            d("/bindings"),
+            None,
+            OfTenant(Viewer),
+        ),
+        (
+            "get-tenants-tenant-directories-directory-bindings-group-memberships",
+            Method::GET,
+            d("/bindings/g1/memberships"),
+            None,
+            OfTenant(Viewer),
+        ),
+        (
+            "get-tenants-tenant-directories-directory-samples",
+            Method::GET,
+            d("/samples"),
+            None,
+            OfTenant(Viewer),
+        ),
+        (
+            "get-tenants-tenant-directories-directory-changes",
+            Method::GET,
+            d("/changes"),
+            None,
+            OfTenant(Viewer),
+        ),
+        (
+            "get-audit",
+            Method::GET,
+            "/api/v1/audit?tenant=acme".into(),
+            None,
+            OfTenant(Admin),
+        ),
+        (
+            "get-audit-export",
+            Method::GET,
+            "/api/v1/audit/export?tenant=acme".into(),
+            None,
+            OfTenant(Admin),
+        ),
+        (
+            "get-runs",
+            Method::GET,
+            "/api/v1/runs?tenant=acme".into(),
+            None,
+            OfTenant(Viewer),
+        ),
+    ]
+}
+
+/// Operations that are asked about otherwise: for everybody's own, or by an ID that only one's own tenants have.
+pub(super) const ELSEWHERE: [&str; 9] = [
+    "get-whoami",
+    "get-tenants",
+    "delete-tokens-token",
+    "get-jobs-job",
+    "post-jobs-job-cancel",
+    "get-jobs-job-events",
+    "get-runs-run",
+    "get-runs-run-outcomes",
+    "get-events",
+];
