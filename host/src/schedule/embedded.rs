@@ -1,6 +1,6 @@
 //! The engine in this process: tokio tasks, and the store for everything that must outlive it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use tracing::Instrument as _;
 use super::fair::Places;
 use super::judge;
 use super::kept::{Kept, ScheduleStore};
-use super::table::{Entered, LONG, Table, Turn};
+use super::table::{Entered, LONG, Slot, Table, Turn};
 use super::timetable::{Beginning, QUARANTINE_AFTER, Timetable};
 use super::{Engine, EngineError, JobEnd, JobWatcher, Load, Runner, Served, Status, TriggerAnswer, Trouble};
 use crate::store::service::{JobRecord, JobState, NewAuditEntry, Pause, RunState, Trigger, Work};
@@ -29,6 +29,9 @@ const LOOK_AT_THE_CLOCK: Duration = Duration::from_secs(60);
 
 /// How long nothing is begun of a connection whose beginning failed in the store.
 const AFTER_AN_ERROR: Duration = Duration::from_secs(5);
+
+/// So many connections are asked of the store one by one; of more, all are.
+const FEW: usize = 8;
 
 /// Tells the time and waits. Injected, so that tests of a year take a second.
 #[async_trait]
@@ -526,6 +529,16 @@ fn released(state: &mut RunState) {
     state.quarantine = None;
 }
 
+fn status_of(slot: &Slot, state: RunState, now: DateTime<Utc>) -> Status {
+    Status {
+        next: slot.next.map(|next| next.at),
+        job: slot.active.as_ref().map(|active| active.record.clone()),
+        last: slot.last.clone(),
+        why: why(slot.timetable.as_ref(), &state, now),
+        state,
+    }
+}
+
 /// Why nothing begins by itself, or later than the pattern says.
 fn why(timetable: Option<&Timetable>, state: &RunState, now: DateTime<Utc>) -> Option<String> {
     let shown = |at: DateTime<Utc>| at.format("%Y-%m-%d %H:%M:%S UTC").to_string();
@@ -673,15 +686,28 @@ impl<R: Runner> Engine for EmbeddedEngine<R> {
     async fn status(&self, connection: &ConnectionId) -> Result<Status, EngineError> {
         let state = self.inner.kept.run_state(connection).await?;
         let now = self.inner.time.now();
+        Ok(status_of(self.inner.table().slot(connection)?, state, now))
+    }
+
+    async fn statuses(&self, connections: &[ConnectionId]) -> Result<Vec<Status>, EngineError> {
+        let mut states = HashMap::new();
+        if connections.len() <= FEW {
+            for connection in connections {
+                states.insert(connection.clone(), self.inner.kept.run_state(connection).await?);
+            }
+        } else {
+            states.extend(self.inner.kept.run_states().await?);
+        }
+        let now = self.inner.time.now();
         let mut table = self.inner.table();
-        let slot = table.slot(connection)?;
-        Ok(Status {
-            next: slot.next.map(|next| next.at),
-            job: slot.active.as_ref().map(|active| active.record.clone()),
-            last: slot.last.clone(),
-            why: why(slot.timetable.as_ref(), &state, now),
-            state,
-        })
+        Ok(connections
+            .iter()
+            .map(|connection| {
+                let state = states.remove(connection).unwrap_or_default();
+                let slot = table.slot(connection);
+                slot.map_or_else(|_| Status::default(), |slot| status_of(slot, state, now))
+            })
+            .collect())
     }
 
     async fn jobs(&self, connection: &ConnectionId, limit: u32) -> Result<Vec<JobRecord>, EngineError> {

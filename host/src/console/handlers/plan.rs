@@ -19,7 +19,7 @@ use crate::store::{ConnectionId, PlanRecord, PlanStatus};
 /// Groups on a page of a plan.
 const PARTS: u32 = 100;
 /// Plans in the list.
-const LIST: usize = 100;
+const LIST: u32 = 100;
 
 fn summary(record: &PlanRecord) -> PlanSummary {
     serde_json::from_value(record.summary.clone()).unwrap_or_default()
@@ -77,10 +77,9 @@ pub async fn list(
         .of_directory(&service, &id, "Plan", Tab::Plan, false)
         .await?;
     let rows = service
-        .plans(&reader.who, &id)
+        .latest_plans(&reader.who, &id, LIST)
         .await?
         .iter()
-        .take(LIST)
         .map(|record| {
             let summary = summary(record);
             PlanRow {
@@ -111,7 +110,7 @@ pub async fn one(
     axum::extract::Query(query): Query,
 ) -> Answer {
     let id = ConnectionId::new(tenant, directory);
-    let record = service.plan(&reader.who, &id, &hash).await?.record;
+    let record = service.plan_record(&reader.who, &id, &hash).await?;
     let summary = summary(&record);
     let title = format!("Plan {}", short(&record.hash));
     let (mut shell, view) = reader.of_directory(&service, &id, title, Tab::Plan, true).await?;

@@ -71,6 +71,9 @@ pub trait TenancyStore: Send + Sync {
     /// Directories of a tenant (none: of all), ascending by (tenant, name).
     async fn directories(&self, tenant: Option<&str>) -> Result<Vec<DirectoryRecord>>;
 
+    /// Directories of these tenants, ascending by (tenant, name).
+    async fn directories_of(&self, tenants: &[String]) -> Result<Vec<DirectoryRecord>>;
+
     /// One directory.
     async fn directory(&self, id: &ConnectionId) -> Result<Option<DirectoryRecord>>;
 
@@ -94,6 +97,9 @@ pub trait TenancyStore: Send + Sync {
 
     /// The plugins that a tenant may run (none: those of the whole host), ascending by digest.
     async fn plugins(&self, tenant: Option<&str>) -> Result<Vec<PluginRecord>>;
+
+    /// The plugins of the whole host and of every tenant, ascending by (digest, tenant), the host's first.
+    async fn all_plugins(&self) -> Result<Vec<PluginRecord>>;
 
     /// Makes a plugin known to a tenant, or replaces what is known of it.
     async fn put_plugin(&self, record: &PluginRecord, audit: &NewAuditEntry) -> Result<()>;
@@ -132,10 +138,7 @@ pub trait IdentityStore: Send + Sync {
     async fn token_of_hash(&self, hash: &str) -> Result<Option<TokenRecord>>;
 
     /// The token of this ID, revoked and expired ones too: a session that began with a token ends with it.
-    async fn token(&self, id: &str) -> Result<Option<TokenRecord>> {
-        let all = self.tokens(None).await?;
-        Ok(all.into_iter().find(|token| token.id == id))
-    }
+    async fn token(&self, id: &str) -> Result<Option<TokenRecord>>;
 
     /// Tokens of a tenant (none: all), the latest first.
     async fn tokens(&self, tenant: Option<&str>) -> Result<Vec<TokenRecord>>;

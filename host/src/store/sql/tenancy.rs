@@ -2,10 +2,10 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use sqlx::Row;
+use sqlx::{QueryBuilder, Row};
 
 use super::audit::append;
-use super::{DbConnection, DbRow, SqlStore};
+use super::{Db, DbConnection, DbRow, SqlStore, push_texts};
 use crate::store::locks::Lock;
 use crate::store::service::{
     Changed, DirectoryRecord, NewAuditEntry, PluginRecord, RunState, TenancyStore, TenantRecord, Version,
@@ -117,6 +117,14 @@ impl TenancyStore for SqlStore {
         rows.iter().map(directory).collect()
     }
 
+    async fn directories_of(&self, tenants: &[String]) -> Result<Vec<DirectoryRecord>> {
+        let mut select = QueryBuilder::<Db>::new("SELECT * FROM directories WHERE tenant IN (");
+        push_texts(&mut select, tenants)?;
+        select.push(") ORDER BY tenant, name");
+        let rows = select.build().fetch_all(&self.reader).await?;
+        rows.iter().map(directory).collect()
+    }
+
     async fn directory(&self, id: &ConnectionId) -> Result<Option<DirectoryRecord>> {
         let row = sqlx::query("SELECT * FROM directories WHERE tenant = $1 AND name = $2")
             .bind(&id.tenant)
@@ -190,6 +198,14 @@ impl TenancyStore for SqlStore {
     async fn plugins(&self, tenant: Option<&str>) -> Result<Vec<PluginRecord>> {
         let rows = sqlx::query("SELECT * FROM plugins WHERE tenant = $1 ORDER BY digest")
             .bind(or_host(tenant))
+            .fetch_all(&self.reader)
+            .await?;
+        rows.iter().map(plugin).collect()
+    }
+
+    async fn all_plugins(&self) -> Result<Vec<PluginRecord>> {
+        // The host's own stand under the empty name.
+        let rows = sqlx::query("SELECT * FROM plugins ORDER BY digest, tenant")
             .fetch_all(&self.reader)
             .await?;
         rows.iter().map(plugin).collect()
