@@ -23,6 +23,19 @@ impl Faults {
         self.fields.push((field.into(), sentence(&message.into())));
     }
 
+    /// Puts them in the order of the form's fields, so that the first of them is the first of the form.
+    #[must_use]
+    pub fn in_order_of(mut self, fields: &[String]) -> Self {
+        let place = |field: &String| {
+            fields
+                .iter()
+                .position(|known| known == field)
+                .unwrap_or(usize::MAX)
+        };
+        self.fields.sort_by_key(|(field, _)| place(field));
+        self
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.fields.is_empty() && self.others.is_empty()
@@ -189,6 +202,16 @@ mod tests {
             ]
         );
         assert_eq!(Faults::default().notice(), None);
+    }
+
+    #[test]
+    fn the_first_of_the_form_gets_the_focus() {
+        let mut faults = Faults::default();
+        faults.add("last", "this is wrong");
+        faults.add("first", "this is wrong too");
+        let faults = faults.in_order_of(&["first".to_owned(), "last".to_owned()]);
+        assert!(faults.marks("first", "").to_string().contains("autofocus"));
+        assert!(!faults.marks("last", "").to_string().contains("autofocus"));
     }
 
     #[test]

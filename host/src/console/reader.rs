@@ -203,7 +203,9 @@ pub fn role(role: Role) -> &'static str {
 /// That something stands in the configuration file; none where it stands in the store.
 pub fn declared(declared: Declared, what: &str) -> Option<String> {
     match declared {
-        Declared::InFile => Some(format!("{what} is declared in groupcast.toml; change it there.")),
+        Declared::InFile => Some(format!(
+            "{what} is declared in groupcast.toml; change it there, and restart the host."
+        )),
         Declared::InStore { .. } => None,
     }
 }

@@ -117,24 +117,34 @@ pub async fn details(State(service): Host, reader: Reader, Path(at): At) -> Answ
     ))
 }
 
+/// The policy in words, for whoever may not change it.
 fn policy_facts(settings: &Settings, google: bool) -> Vec<(&'static str, String)> {
     let told = serde_json::to_value(settings).unwrap_or_default();
-    let word = |key: &str| {
-        told.get(key)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned()
-    };
-    let mut facts = vec![
-        ("Members who are not JumpCloud's", word("policy")),
-        ("People suspended in JumpCloud", word("suspended")),
-    ];
-    facts.push(if google {
-        ("When a group's email changes", word("on_email_change"))
+    let word = |key: &str| told.get(key).and_then(Value::as_str).unwrap_or_default();
+    let drift = word("policy");
+    let drift = POLICIES
+        .iter()
+        .find(|(value, _)| *value == drift)
+        .map_or(drift, |(_, words)| words);
+    let suspended = if word("suspended") == "remove" {
+        "are removed"
     } else {
-        ("When several groups have the name", word("on_ambiguous"))
-    });
-    facts
+        "stay members"
+    };
+    let (on_change, then) = match (google, word("on_email_change"), word("on_ambiguous")) {
+        (true, "rename", _) => ("When a group's email changes", "change the address of the group"),
+        (true, ..) => (
+            "When a group's email changes",
+            "move members to the group at the new address",
+        ),
+        (false, _, "hold") => ("When several groups have the name", "wait and ask"),
+        (false, ..) => ("When several groups have the name", "create another, and warn"),
+    };
+    vec![
+        ("Members who are not JumpCloud's", drift.to_owned()),
+        ("People suspended in JumpCloud", suspended.to_owned()),
+        (on_change, then.to_owned()),
+    ]
 }
 
 fn identity(view: &DirectoryView) -> Vec<(&'static str, Name)> {

@@ -96,6 +96,9 @@ pub async fn keep(State(service): Host, reader: Reader, Path(at): At, Form(form)
             Err(error) => faults = Faults::of(error, |place| field_of(&id, place))?,
         }
     }
+    let parts = |row: &LimitRow| row.parts().map(|(part, ..)| row.field(part));
+    let fields: Vec<String> = rows.iter().flat_map(parts).collect();
+    let faults = faults.in_order_of(&fields);
     shown(&service, &reader, &id, Some((rows, weight, seen)), faults).await
 }
 

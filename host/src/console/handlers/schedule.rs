@@ -23,6 +23,15 @@ type At = Path<(String, String)>;
 /// So many hours can be entered.
 const MOST: usize = 20;
 
+/// The fields before the quiet hours, from above.
+const FIELDS: [&str; 5] = [
+    "cron",
+    "timezone",
+    "jitter_seconds",
+    "watch_seconds",
+    "quarantine_after",
+];
+
 /// `GET …/schedule`.
 pub async fn page(State(service): Host, reader: Reader, Path(at): At) -> Answer {
     let id = ConnectionId::new(at.0, at.1);
@@ -43,6 +52,7 @@ pub async fn keep(State(service): Host, reader: Reader, Path(at): At, Form(form)
             Err(error) => faults = Faults::of(error, |place| field_of(&id, place))?,
         }
     }
+    let faults = faults.in_order_of(&FIELDS.map(str::to_owned));
     shown(&service, &reader, &id, Some((entered, seen)), faults).await
 }
 
