@@ -65,6 +65,7 @@ async function through() {
 test("a thousand tenants: fifty on a page, each once", async (t) => {
   await measured(t, `${sandbox.url}/tenants`, "tenants");
   assert.equal(await rows().count(), ROWS);
+  assert.equal(await page.getByText("Cannot run").count(), 0);
   await look(page, "many-tenants");
   const began = Date.now();
   const { seen, pages } = await through();
@@ -74,14 +75,14 @@ test("a thousand tenants: fifty on a page, each once", async (t) => {
   assert.equal(pages, Math.ceil((TENANTS + 1) / ROWS));
 });
 
-test("a thousand tenants: searching is the server's, with one request for what was typed", async (t) => {
+test("a thousand tenants: searching is the server's, when somebody has stopped typing", async (t) => {
   await page.goto(`${sandbox.url}/tenants`);
   const asked = [];
-  page.on("request", (request) => asked.push(request.url()));
+  page.on("request", (request) => new URL(request.url()).pathname === "/tenants" && asked.push(request.url()));
   await page.getByLabel("Search").pressSequentially("customer-077", { delay: 10 });
   await page.waitForFunction(() => document.querySelectorAll("#list tbody tr").length === 10);
   t.diagnostic(`searched with ${asked.length} requests`);
-  assert.ok(asked.length <= 3, `${asked.length} requests: ${asked}`);
+  assert.ok(asked.length >= 1 && asked.length <= 2, `${asked.length} requests: ${asked}`);
   page.removeAllListeners("request");
   await measured(t, `${sandbox.url}/tenants?search=Kingfisher`, "tenants found by title");
   assert.equal(await rows().count(), ROWS);

@@ -67,11 +67,17 @@ pub async fn console(
         fill(&serving.service, &organisation, &addresses).await?;
     }
     if options.tenants > 0 {
-        let store = serving.service.store();
-        many::fill(store.as_ref(), options.tenants, &addresses)
+        let key = Folder::google_key(&organisation, &addresses).to_string();
+        let secrets = [
+            (
+                "jumpcloud",
+                SecretString::from(organisation.jumpcloud.api_key.clone()),
+            ),
+            ("google-credential", SecretString::from(key)),
+        ];
+        many::fill(&serving.service, options.tenants, &addresses, &secrets)
             .await
-            .map_err(|error| refused(error.into()))?;
-        serving.service.load().await.map_err(refused)?;
+            .map_err(refused)?;
     }
     let token = sign_in_token(&serving.service).await?;
     let told = if options.json {

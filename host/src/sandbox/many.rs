@@ -1,11 +1,12 @@
 //! Many tenants beside the sample, for a look at lists as a provider has them. They are put into the store as they would
 //! stand there after months, which no click could do; nothing of them runs, since none has a schedule.
 
+use secrecy::SecretString;
 use serde_json::json;
 
 use groupcast_simulators::server::Addresses;
 
-use crate::service::Principal;
+use crate::service::{Principal, Service, ServiceError};
 use crate::store::service::{DirectoryRecord, DirectoryVendor, NewAuditEntry, TenantRecord};
 use crate::store::{ConnectionId, NewRun, Result, RunEnd, RunKind, RunResult, Store};
 
@@ -43,18 +44,29 @@ fn nth<'a>(words: &[&'a str], number: u32) -> &'a str {
     words.get(place).copied().unwrap_or_default()
 }
 
-/// Puts so many tenants into a store.
+/// Puts so many tenants into a service's store, each with these secrets, and takes them up.
 ///
 /// # Errors
 /// The store.
-pub async fn fill(store: &dyn Store, tenants: u32, at: &Addresses) -> Result<()> {
+pub async fn fill(
+    service: &Service,
+    tenants: u32,
+    at: &Addresses,
+    secrets: &[(&str, SecretString)],
+) -> std::result::Result<(), ServiceError> {
+    let who = Principal::command_line("sandbox");
     for number in 1..=tenants.min(MOST) {
-        one(store, number, at).await?;
+        let name = one(service.store().as_ref(), number, at).await?;
+        for (secret, value) in secrets {
+            service
+                .set_secret(&who, &name, secret, value.clone(), None)
+                .await?;
+        }
     }
-    Ok(())
+    service.load().await
 }
 
-async fn one(store: &dyn Store, number: u32, at: &Addresses) -> Result<()> {
+async fn one(store: &dyn Store, number: u32, at: &Addresses) -> Result<String> {
     let name = format!("customer-{number:04}");
     let now = chrono::Utc::now();
     let entry = |action: &str, subject: &str| NewAuditEntry {
@@ -96,7 +108,7 @@ async fn one(store: &dyn Store, number: u32, at: &Addresses) -> Result<()> {
     let made = entry("directory.made", &id.to_string());
     store.put_directory(&google, None, &made).await?;
     if !managed {
-        return Ok(());
+        return Ok(name);
     }
     let run = NewRun {
         id: format!("{name}-sync"),
@@ -112,5 +124,6 @@ async fn one(store: &dyn Store, number: u32, at: &Addresses) -> Result<()> {
     };
     store.end_run(&run.id, &end, &json!({})).await?;
     store.see_managed(&id, true).await?;
-    store.record_success(&id).await
+    store.record_success(&id).await?;
+    Ok(name)
 }

@@ -56,6 +56,8 @@ pub(super) fn rendered() -> Vec<(&'static str, String)> {
             parts_told: "4 groups with something to see".to_owned(),
             quiet: vec!["Design".into(), MARKUP.into()],
             quiet_told: "36 groups in step".to_owned(),
+            left_out: vec![(MARKUP.into(), MARKUP.to_owned())],
+            left_out_told: "1 group that is not exported".to_owned(),
             pages: pages(),
         }
         .render(),
