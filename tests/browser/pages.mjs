@@ -42,8 +42,8 @@ export const directory = (sandbox, name, rest = "") =>
   `${sandbox.url}/tenants/${sandbox.tenant}/directories/${name}${rest}`;
 
 /** Waits until the job whose page is open has ended, and gives how. */
-export async function ended(page) {
-  await page.locator("#live .badge:not(.busy)").first().waitFor({ timeout: 90_000 });
+export async function ended(page, timeout = 90_000) {
+  await page.locator("#live .badge:not(.busy)").first().waitFor({ timeout });
   return (await page.locator("#live .badge").first().textContent()).trim();
 }
 

@@ -5,11 +5,12 @@ import https from "node:https";
 import { fileURLToPath } from "node:url";
 import { createInterface } from "node:readline";
 
-const program = process.env.GROUPCAST ?? fileURLToPath(new URL("../../target/debug/groupcast", import.meta.url));
+/** The program. */
+export const program = process.env.GROUPCAST ?? fileURLToPath(new URL("../../target/debug/groupcast", import.meta.url));
 
-/** Starts a sandbox; `empty`: with simulated vendors and a store in which there is no tenant yet. */
-export async function start({ empty = false } = {}) {
-  const child = spawn(program, ["--json", "sandbox", "--console", ...(empty ? ["--empty"] : [])], {
+/** Starts a sandbox; `empty`: with simulated vendors and a store in which there is no tenant yet; `options`: more of them. */
+export async function start({ empty = false, options = [] } = {}) {
+  const child = spawn(program, ["--json", "sandbox", "--console", ...(empty ? ["--empty"] : []), ...options], {
     stdio: ["ignore", "pipe", "pipe"],
   });
   let errors = "";

@@ -571,11 +571,15 @@ pub struct SandboxArguments {
     #[arg(long, value_name = "SIZE", default_value = "small")]
     pub size: OrganisationSize,
     /// Serve the console at once, without the story: both directories are connected, and off
-    #[arg(long, conflicts_with_all = ["once", "size"])]
+    #[arg(long, conflicts_with = "once")]
     pub console: bool,
     /// With an empty store: the console's first visit
     #[arg(long, requires = "console")]
     pub empty: bool,
+    /// With so many more tenants in the store: lists as a provider sees them
+    #[arg(long, value_name = "NUMBER", requires = "console", conflicts_with = "empty", default_value_t = 0,
+        value_parser = clap::value_parser!(u32).range(0..=10_000))]
+    pub tenants: u32,
 }
 
 /// `simulators`.

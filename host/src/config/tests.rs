@@ -378,3 +378,20 @@ fn every_item_of_the_schema_is_described() {
     look(&schema(), "", &mut bare);
     assert!(bare.is_empty(), "{bare:?}");
 }
+
+#[test]
+fn files_of_the_hosts_own_sections_are_beside_the_configuration_too() {
+    let text = "[service.oidc]\nissuer = 'https://login.example.com'\nclient_id = 'console'\n\
+                client_secret = { file = 'client-secret' }\n[telemetry]\notlp_endpoint = 'https://otlp.example.com'\n\
+                otlp_headers = { authorization = { file = 'otlp-token' } }\n";
+    let config = Config::from_bytes(Path::new("conf/groupcast.toml"), text.as_bytes()).unwrap();
+    let oidc = config.service.unwrap().oidc.unwrap();
+    assert_eq!(
+        oidc.client_secret,
+        Some(SecretSource::File("conf/client-secret".into()))
+    );
+    assert_eq!(
+        config.telemetry.otlp_headers["authorization"],
+        SecretSource::File("conf/otlp-token".into())
+    );
+}

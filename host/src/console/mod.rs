@@ -9,6 +9,7 @@
 pub mod assets;
 pub mod chart;
 mod diff;
+pub mod faults;
 mod handlers;
 pub mod page;
 pub mod pages;

@@ -103,8 +103,14 @@ fn done(code: &str) -> Option<Notice> {
             "The next run begins on the schedule, or when you ask for it.",
         ),
         "schedule" => ("The schedule was kept", ""),
+        "limits" => ("The limits were kept", "The next plan follows them."),
         "policy" => ("The policy was kept", "The next plan follows it."),
         "group" => ("The group's settings were kept", "The next plan follows them."),
+        "built-in" => ("The tenant runs the built-in component", "The next run uses it."),
+        "plugin" => (
+            "The tenant runs another component",
+            "What it plans waits for approval, unless the configuration trusts it.",
+        ),
         "secret" => ("The secret was sealed and kept", "It is never shown again."),
         "removed" => ("It was removed", ""),
         "revoked" => ("The token was revoked", "It opens nothing from now on."),
@@ -140,6 +146,8 @@ pub enum TenantPage {
     Tokens,
     /// Grants.
     Access,
+    /// Plugins.
+    Plugins,
     /// The audit log.
     Audit,
     /// One of a directory, or none of these.
@@ -195,7 +203,9 @@ pub fn role(role: Role) -> &'static str {
 /// That something stands in the configuration file; none where it stands in the store.
 pub fn declared(declared: Declared, what: &str) -> Option<String> {
     match declared {
-        Declared::InFile => Some(format!("{what} is declared in groupcast.toml; change it there.")),
+        Declared::InFile => Some(format!(
+            "{what} is declared in groupcast.toml; change it there, and restart the host."
+        )),
         Declared::InStore { .. } => None,
     }
 }
@@ -239,6 +249,7 @@ impl Reader {
         if self.who.may(None, Role::Admin) {
             add("API tokens", "/tokens");
             add("Access", "/access");
+            add("Plugins", "/plugins");
             add("Audit log", "/audit");
         }
         let highest = match self.who.tenants() {
@@ -294,6 +305,7 @@ impl Reader {
             add("Secrets", "/secrets", TenantPage::Secrets);
             add("API tokens", "/tokens", TenantPage::Tokens);
             add("Access", "/access", TenantPage::Access);
+            add("Plugins", "/plugins", TenantPage::Plugins);
             add("Audit log", "/audit", TenantPage::Audit);
         }
         let directories = directories

@@ -202,7 +202,7 @@ pub fn segment(text: &str) -> String {
         .replace('+', "%20")
 }
 
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     escape(text, Html)
         .map(|safe| safe.to_string())
         .unwrap_or_default()

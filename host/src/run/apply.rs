@@ -400,6 +400,7 @@ impl Groupcast {
             tenant: Some(setup.id.tenant.clone()),
             connection: Some(setup.id.name.clone()),
             hash_prefix: Some(hash.to_ascii_lowercase()),
+            ..PlanQuery::default()
         };
         let mut found = self.store.plans(&query).await?;
         // What was planned while the connection named its directory otherwise is another directory's.

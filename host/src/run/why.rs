@@ -97,6 +97,7 @@ impl Groupcast {
         let query = PlanQuery {
             tenant: Some(setup.id.tenant.clone()),
             connection: Some(setup.id.name.clone()),
+            limit: 1,
             ..PlanQuery::default()
         };
         let Some(plan) = self.store.plans(&query).await?.into_iter().next() else {

@@ -30,14 +30,6 @@ pub async fn run_sandbox(
     open_service: OpenService,
     stop: &CancellationToken,
 ) -> Result<Exit, Problem> {
-    if arguments.console {
-        let options = ConsoleOptions {
-            empty: arguments.empty,
-            json,
-        };
-        console(options, open_service, &mut anstream::stdout(), stop).await?;
-        return Ok(Exit::Done);
-    }
     let size = match arguments.size {
         OrganisationSize::Small => None,
         OrganisationSize::Large => Some(LARGE),
@@ -51,6 +43,16 @@ pub async fn run_sandbox(
             memberships,
         }),
     };
+    if arguments.console {
+        let options = ConsoleOptions {
+            empty: arguments.empty,
+            size,
+            tenants: arguments.tenants,
+            json,
+        };
+        console(options, open_service, &mut anstream::stdout(), stop).await?;
+        return Ok(Exit::Done);
+    }
     let options = SandboxOptions {
         once: arguments.once,
         size,

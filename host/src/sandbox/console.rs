@@ -9,13 +9,13 @@ use std::pin::Pin;
 
 use chrono::{Duration, Utc};
 use groupcast_simulators::jumpcloud::DirectoryKind;
-use groupcast_simulators::organisation::{self, Organisation};
+use groupcast_simulators::organisation::{self, Organisation, SAMPLE_GOOGLE_PUBLIC_KEY, Size};
 use groupcast_simulators::server::{Addresses, Options, Simulators};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::{Folder, SandboxError};
+use super::{Folder, SandboxError, many};
 use crate::cli::serving::Serving;
 use crate::service::{NewDirectory, NewTenant, NewToken, Principal, Service, ServiceError};
 use crate::store::ConnectionId;
@@ -29,6 +29,10 @@ const TENANT: &str = "larkspur";
 pub struct ConsoleOptions {
     /// With nothing in the store: the first visit.
     pub empty: bool,
+    /// A generated organisation of this size; the sample without it.
+    pub size: Option<Size>,
+    /// So many tenants more, of which nothing runs.
+    pub tenants: u32,
     /// Tell where it is as one JSON document.
     pub json: bool,
 }
@@ -49,7 +53,10 @@ pub async fn console(
     out: &mut (dyn Write + Send),
     stop: &CancellationToken,
 ) -> Result<(), SandboxError> {
-    let organisation = organisation::sample()?;
+    let organisation = match options.size {
+        Some(size) => organisation::generated(size, 1, SAMPLE_GOOGLE_PUBLIC_KEY),
+        None => organisation::sample()?,
+    };
     let simulators = Simulators::start(organisation.clone(), Options::default()).await?;
     let folder = Folder::new("sandbox")?;
     folder.write_certificates(simulators.addresses())?;
@@ -58,6 +65,19 @@ pub async fn console(
     let addresses = simulators.addresses().clone();
     if !options.empty {
         fill(&serving.service, &organisation, &addresses).await?;
+    }
+    if options.tenants > 0 {
+        let key = Folder::google_key(&organisation, &addresses).to_string();
+        let secrets = [
+            (
+                "jumpcloud",
+                SecretString::from(organisation.jumpcloud.api_key.clone()),
+            ),
+            ("google-credential", SecretString::from(key)),
+        ];
+        many::fill(&serving.service, options.tenants, &addresses, &secrets)
+            .await
+            .map_err(refused)?;
     }
     let token = sign_in_token(&serving.service).await?;
     let told = if options.json {

@@ -17,6 +17,7 @@ mod command;
 mod console;
 mod expectation;
 mod folder;
+mod many;
 mod requests;
 mod simulators;
 mod story;

@@ -166,6 +166,10 @@ pub trait Engine: Send + Sync {
     /// What a connection is doing.
     async fn status(&self, connection: &ConnectionId) -> Result<Status, EngineError>;
 
+    /// What connections are doing, in their order; one that is not known is in its beginnings. For lists: one question
+    /// to the store, however many they are.
+    async fn statuses(&self, connections: &[ConnectionId]) -> Result<Vec<Status>, EngineError>;
+
     /// A connection's jobs, the latest first.
     async fn jobs(&self, connection: &ConnectionId, limit: u32) -> Result<Vec<JobRecord>, EngineError>;
 

@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::declared::configuration;
-use super::tenants::changed;
-use super::{Preflight, Principal, Result, Service, ServiceError};
+use super::tenants::{changed, stored_names};
+use super::{Preflight, Principal, Result, Service, ServiceError, TenantView};
 use crate::config::{Connection, Target};
 use crate::schedule::Status;
 use crate::store::service::{Changed, DirectoryRecord, DirectoryVendor, Role, Version};
@@ -69,19 +69,40 @@ impl Service {
     /// # Errors
     /// There is no such tenant that the caller sees.
     pub async fn directories(&self, who: &Principal, tenant: &str) -> Result<Vec<DirectoryView>> {
-        self.tenant(who, tenant).await?;
+        self.require(who, Some(tenant), Role::Viewer)?;
         let mut views = Vec::new();
         if let Some(declared) = self.config.tenants.iter().find(|one| one.name == tenant) {
             for connection in &declared.connections {
-                views.push(self.declared_view(connection).await?);
+                views.push(self.declared_view(connection).await);
             }
         } else {
-            for record in self.store.directories(Some(tenant)).await? {
-                views.push(self.stored_view(record).await?);
+            if self.store.tenant(tenant).await?.is_none() {
+                return Err(ServiceError::not_found("tenant", tenant));
+            }
+            let records = self.store.directories(Some(tenant)).await?;
+            views.extend(records.into_iter().map(|record| self.stored_view(record)));
+        }
+        self.with_states(views).await
+    }
+
+    /// The directories of tenants that the caller sees, ascending by (tenant, name): as many questions to the store as
+    /// for one.
+    pub(super) async fn directories_of(&self, tenants: &[TenantView]) -> Result<Vec<DirectoryView>> {
+        let records = self.store.directories_of(&stored_names(tenants)).await?;
+        let mut views: Vec<DirectoryView> = records
+            .into_iter()
+            .map(|record| self.stored_view(record))
+            .collect();
+        for tenant in tenants.iter().filter(|one| one.declared == Declared::InFile) {
+            for connection in self
+                .config
+                .connections()
+                .filter(|one| one.id.tenant == tenant.name)
+            {
+                views.push(self.declared_view(connection).await);
             }
         }
-        views.sort_by(|one, other| one.id.cmp(&other.id));
-        Ok(views)
+        self.with_states(views).await
     }
 
     /// One directory.
@@ -91,14 +112,14 @@ impl Service {
     pub async fn directory(&self, who: &Principal, id: &ConnectionId) -> Result<DirectoryView> {
         self.require_of(who, &id.tenant, Role::Viewer, "directory", &id.to_string())?;
         if let Some(connection) = self.config.connections().find(|one| one.id == *id) {
-            return self.declared_view(connection).await;
+            return self.with_state(self.declared_view(connection).await).await;
         }
         let record = self.store.directory(id).await?;
         let record = record.ok_or_else(|| ServiceError::not_found("directory", id.to_string()))?;
-        self.stored_view(record).await
+        self.with_state(self.stored_view(record)).await
     }
 
-    async fn declared_view(&self, connection: &Connection) -> Result<DirectoryView> {
+    async fn declared_view(&self, connection: &Connection) -> DirectoryView {
         let vendor = match connection.target {
             Target::Google(_) => DirectoryVendor::Google,
             Target::Entra(_) => DirectoryVendor::Entra,
@@ -108,7 +129,7 @@ impl Service {
             Target::Entra(entra) => &entra.schedule,
         };
         let schedule = schedule.as_ref().and_then(|one| serde_json::to_value(one).ok());
-        let view = DirectoryView {
+        DirectoryView {
             id: connection.id.clone(),
             vendor,
             declared: Declared::InFile,
@@ -125,16 +146,15 @@ impl Service {
             status: Status::default(),
             schedule,
             unusable: self.groupcast.why_not_ready(&connection.id),
-        };
-        self.with_state(view).await
+        }
     }
 
-    async fn stored_view(&self, record: DirectoryRecord) -> Result<DirectoryView> {
+    fn stored_view(&self, record: DirectoryRecord) -> DirectoryView {
         let text = |key: &str| {
             let value = record.section.get(key).and_then(Value::as_str);
             value.unwrap_or_default().to_owned()
         };
-        let view = DirectoryView {
+        DirectoryView {
             vendor: record.vendor,
             declared: Declared::InStore {
                 version: record.version,
@@ -151,8 +171,7 @@ impl Service {
                 .or_else(|| self.groupcast.why_not_ready(&record.id)),
             section: Some(record.section),
             id: record.id,
-        };
-        self.with_state(view).await
+        }
     }
 
     async fn with_state(&self, mut view: DirectoryView) -> Result<DirectoryView> {
@@ -168,6 +187,23 @@ impl Service {
             },
         };
         Ok(view)
+    }
+
+    /// The same for many, sorted, with one question of each kind.
+    async fn with_states(&self, mut views: Vec<DirectoryView>) -> Result<Vec<DirectoryView>> {
+        views.sort_by(|one, other| one.id.cmp(&other.id));
+        let ids: Vec<ConnectionId> = views.iter().map(|view| view.id.clone()).collect();
+        let mut tenants: Vec<String> = ids.iter().map(|id| id.tenant.clone()).collect();
+        tenants.dedup();
+        let mut connections = self.store.connections(&tenants).await?;
+        let statuses = self.engine.statuses(&ids).await?;
+        for (view, status) in views.iter_mut().zip(statuses) {
+            let connection = connections.remove(&view.id).unwrap_or_default();
+            view.mode = connection.mode;
+            view.last_success = connection.last_success;
+            view.status = status;
+        }
+        Ok(views)
     }
 
     /// The stored record of a directory; a declared one is refused.

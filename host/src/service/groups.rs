@@ -3,16 +3,20 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use groupcast_guest::plan::part::{GroupState, Part, Reason};
+use groupcast_guest::plan::part::{GroupState, Reason};
 use groupcast_guest::settings::{DriftPolicy, Settings};
 use serde_json::Value;
 
 use super::catalogue::BoundBy;
 use super::choosing::{begins_list, changed_section};
+use super::seen::SeenGroup;
 use super::{CatalogueGroup, GroupChange, PAGE, Principal, Result, Service, ServiceError};
 use crate::ledger::Binding;
 use crate::store::service::{Role, Version};
-use crate::store::{ConnectionId, Page, PlanQuery};
+use crate::store::{ConnectionId, Page};
+
+/// How many of the latest plans are looked at for what they said of a group: those of what changed have few each.
+const LATEST: u32 = 40;
 
 /// Which groups.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -76,7 +80,7 @@ pub struct GroupView {
 
 /// What the latest plan and the ledger know.
 struct Known {
-    parts: HashMap<String, Part>,
+    parts: HashMap<String, SeenGroup>,
     bindings: BTreeMap<String, Binding>,
 }
 
@@ -194,18 +198,13 @@ impl Service {
         }
         let mut parts = HashMap::new();
         // A plan of what changed has parts of these groups alone: the latest part of each group counts.
-        for plan in self.latest_plans(id).await? {
+        let mut plans = self.plans_of(id, LATEST).await?;
+        plans.retain(|plan| plan.summary.get("undo").is_none());
+        for plan in plans {
             let whole = plan.summary.get("verified_at").is_none_or(Value::is_null);
-            for record in self.store.parts(&directory, &plan.hash).await? {
-                if parts.contains_key(&record.group) {
-                    continue;
-                }
-                let bytes = self
-                    .store
-                    .part_bytes(&directory, &plan.hash, record.position)
-                    .await?;
-                if let Ok(part) = Part::from_bytes(&bytes) {
-                    parts.insert(record.group, part);
+            for (group, seen) in &self.seen(&directory, &plan.hash).await?.groups {
+                if !parts.contains_key(group) {
+                    parts.insert(group.clone(), seen.clone());
                 }
             }
             if whole {
@@ -213,18 +212,6 @@ impl Service {
             }
         }
         Ok(Known { parts, bindings })
-    }
-
-    async fn latest_plans(&self, id: &ConnectionId) -> Result<Vec<crate::store::PlanRecord>> {
-        let query = PlanQuery {
-            tenant: Some(id.tenant.clone()),
-            connection: Some(id.name.clone()),
-            ..PlanQuery::default()
-        };
-        let mut plans = self.store.plans(&query).await?;
-        plans.retain(|plan| plan.summary.get("undo").is_none());
-        plans.truncate(20);
-        Ok(plans)
     }
 }
 
@@ -241,7 +228,7 @@ impl Known {
                 let part = self.parts.get(&binding.group);
                 GroupView {
                     id: binding.group.clone(),
-                    name: part.map_or_else(|| binding.key.clone(), |part| part.group.name.clone()),
+                    name: part.map_or_else(|| binding.key.clone(), |part| part.name.clone()),
                     email: None,
                     bound: None,
                     address: None,
@@ -307,7 +294,6 @@ fn view(group: &CatalogueGroup, settings: &Settings, known: &Known) -> GroupView
         Some(list) => named(list, group).then_some(BoundBy::Us),
         None => group.is_bound.then_some(BoundBy::JumpCloud),
     };
-    let target = part.and_then(|part| part.target.as_ref());
     GroupView {
         id: group.id.clone(),
         name: group.name.clone(),
@@ -316,15 +302,15 @@ fn view(group: &CatalogueGroup, settings: &Settings, known: &Known) -> GroupView
         selected: named(&settings.selected, group)
             || bound.is_some() && settings.selected.iter().any(|one| one == "*"),
         policy: of(&settings.policies, group).copied(),
-        users: part.and_then(|part| part.group.users),
+        users: part.and_then(|part| part.users),
         state: part.map(|part| part.state),
         reasons: part.map(|part| part.reasons.clone()).unwrap_or_default(),
         target: binding
             .and_then(|binding| binding.target.clone())
-            .or_else(|| target.and_then(|target| target.id.clone())),
+            .or_else(|| part.and_then(|part| part.target.clone())),
         key: binding
             .map(|binding| binding.key.clone())
-            .or_else(|| target.map(|target| target.key.clone())),
+            .or_else(|| part.and_then(|part| part.key.clone())),
         bound,
         is_gone: false,
     }

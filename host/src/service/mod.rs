@@ -15,12 +15,16 @@ use crate::secrets::Secrets;
 use crate::store::service::{NewAuditEntry, Role, SealedStore};
 use crate::store::{ConnectionId, Store};
 
+#[cfg(test)]
+mod asked;
 mod catalogue;
 mod choosing;
+mod components;
 mod declared;
 mod directories;
 mod error;
 mod events;
+mod glance;
 mod groups;
 pub mod identity;
 mod keys;
@@ -32,6 +36,7 @@ mod preflight;
 mod principal;
 mod probe;
 mod records;
+mod seen;
 mod tenants;
 mod watching;
 mod work;
@@ -41,6 +46,7 @@ pub use choosing::GroupChange;
 pub use directories::{Declared, DirectoryView, NewDirectory};
 pub use error::{Invalid, Result, ServiceError};
 pub use events::{EventFilter, EventHub, EventKind, ServiceEvent, Subscription, Watched};
+pub use glance::TenantGlance;
 pub use groups::{GroupQuery, GroupView, Only};
 pub use keys::SecretView;
 pub use people::NewToken;
@@ -63,6 +69,7 @@ pub struct Service {
     engine: Arc<dyn Engine>,
     events: Arc<EventHub>,
     catalogues: catalogue::Kept,
+    seen_plans: seen::SeenPlans,
     secrets: Secrets,
     /// What was taken up from the store, and why a stored tenant could not be.
     loaded: tokio::sync::Mutex<loading::Loaded>,
@@ -86,6 +93,7 @@ impl Service {
             engine,
             events,
             catalogues: catalogue::Kept::default(),
+            seen_plans: seen::SeenPlans::default(),
             loaded: tokio::sync::Mutex::default(),
             unusable: RwLock::default(),
         }

@@ -1,5 +1,7 @@
 //! Plans: shown part by part, approved as a whole or by group (R44).
 
+use std::collections::HashSet;
+
 use groupcast_guest::plan::part::Part;
 
 use super::{PAGE, Principal, Result, Service, ServiceError};
@@ -32,10 +34,28 @@ impl Service {
     /// # Errors
     /// Not allowed; the store.
     pub async fn plans(&self, who: &Principal, id: &ConnectionId) -> Result<Vec<PlanRecord>> {
+        self.latest_plans(who, id, 0).await
+    }
+
+    /// The same, at most so many of them (0: all).
+    ///
+    /// # Errors
+    /// Not allowed; the store.
+    pub async fn latest_plans(
+        &self,
+        who: &Principal,
+        id: &ConnectionId,
+        limit: u32,
+    ) -> Result<Vec<PlanRecord>> {
         self.require_directory(who, id, Role::Viewer).await?;
+        self.plans_of(id, limit).await
+    }
+
+    pub(super) async fn plans_of(&self, id: &ConnectionId, limit: u32) -> Result<Vec<PlanRecord>> {
         let query = PlanQuery {
             tenant: Some(id.tenant.clone()),
             connection: Some(id.name.clone()),
+            limit,
             ..PlanQuery::default()
         };
         Ok(self.store.plans(&query).await?)
@@ -47,17 +67,23 @@ impl Service {
     /// There is none that the caller sees.
     pub async fn plan(&self, who: &Principal, id: &ConnectionId, hash: &str) -> Result<PlanView> {
         let (record, directory) = self.plan_of(who, Role::Viewer, id, hash).await?;
-        let (mut operations, mut held) = (0, 0);
-        for part in self.store.parts(&directory, &record.hash).await? {
-            let part = self.part(&directory, &record.hash, part.position).await?;
-            operations += part.operations.len() as u64;
-            held += part.held.len() as u64;
+        let seen = self.seen(&directory, &record.hash).await?;
+        if let Some(why) = &seen.unreadable {
+            return Err(ServiceError::Internal(why.clone()));
         }
         Ok(PlanView {
             record,
-            operations,
-            held,
+            operations: seen.operations,
+            held: seen.held,
         })
+    }
+
+    /// The same, without what is in it.
+    ///
+    /// # Errors
+    /// There is none that the caller sees.
+    pub async fn plan_record(&self, who: &Principal, id: &ConnectionId, hash: &str) -> Result<PlanRecord> {
+        Ok(self.plan_of(who, Role::Viewer, id, hash).await?.0)
     }
 
     async fn plan_of(
@@ -73,6 +99,8 @@ impl Service {
             tenant: Some(id.tenant.clone()),
             connection: Some(id.name.clone()),
             hash_prefix: Some(hash.to_owned()),
+            limit: 2,
+            ..PlanQuery::default()
         };
         let mut found = if is_hash {
             self.store.plans(&query).await?
@@ -82,19 +110,12 @@ impl Service {
         if found.len() > 1 {
             return Err(ServiceError::invalid(
                 "plan",
-                format!("{} plans begin with {hash}; write more of it", found.len()),
+                format!("more than one plan begins with {hash}; write more of it"),
             ));
         }
         let record = found.pop().ok_or_else(|| ServiceError::not_found("plan", hash))?;
         let directory = record.directory.clone();
         Ok((record, directory))
-    }
-
-    async fn part(&self, directory: &DirectoryKey, hash: &str, position: u64) -> Result<Part> {
-        let bytes = self.store.part_bytes(directory, hash, position).await?;
-        Part::from_bytes(&bytes).map_err(|why| {
-            ServiceError::Internal(format!("part {position} of plan {hash} does not read: {why}"))
-        })
     }
 
     /// Parts of a plan after the mark, in order.
@@ -110,15 +131,18 @@ impl Service {
         limit: u32,
     ) -> Result<Page<PartView>> {
         let (record, directory) = self.plan_of(who, Role::Viewer, id, hash).await?;
-        let limit = usize::try_from(limit.clamp(1, PAGE)).unwrap_or(1);
-        let mut records = self.store.parts(&directory, &record.hash).await?;
-        records.retain(|part| after.is_none_or(|after| part.position > after));
-        let more = records.len() > limit;
-        records.truncate(limit);
-        let mut items = Vec::with_capacity(records.len());
-        for part in records {
+        let limit = limit.clamp(1, PAGE);
+        let mut read = self
+            .store
+            .read_parts(&directory, &record.hash, after, limit + 1)
+            .await?;
+        let limit = usize::try_from(limit).unwrap_or(1);
+        let more = read.len() > limit;
+        read.truncate(limit);
+        let mut items = Vec::with_capacity(read.len());
+        for (part, bytes) in read {
             items.push(PartView {
-                part: self.part(&directory, &record.hash, part.position).await?,
+                part: readable(&record.hash, part.position, &bytes)?,
                 record: part,
             });
         }
@@ -146,12 +170,10 @@ impl Service {
     ) -> Result<PlanRecord> {
         let (record, directory) = self.plan_of(who, Role::Operator, id, hash).await?;
         let parts = self.store.parts(&directory, &record.hash).await?;
+        let known: HashSet<&String> = parts.iter().map(|part| &part.group).collect();
         let chosen: Vec<String> = match groups {
             Some(groups) => {
-                if let Some(unknown) = groups
-                    .iter()
-                    .find(|group| !parts.iter().any(|part| part.group == **group))
-                {
+                if let Some(unknown) = groups.iter().find(|group| !known.contains(group)) {
                     return Err(ServiceError::not_found("part of the plan for group", unknown));
                 }
                 groups.to_vec()
@@ -160,15 +182,12 @@ impl Service {
         };
         let mut record = record;
         if release_held {
-            let mut holding = Vec::new();
-            for part in &parts {
-                if chosen.contains(&part.group) {
-                    let read = self.part(&directory, &record.hash, part.position).await?;
-                    if read.held.iter().any(|held| held.approvable) {
-                        holding.push(part.group.clone());
-                    }
-                }
+            let seen = self.seen(&directory, &record.hash).await?;
+            if let Some(why) = &seen.unreadable {
+                return Err(ServiceError::Internal(why.clone()));
             }
+            let holds = |group: &&String| seen.groups.get(*group).is_some_and(|group| group.holds);
+            let holding: Vec<String> = chosen.iter().filter(holds).cloned().collect();
             if !holding.is_empty() {
                 record = self
                     .store
@@ -192,4 +211,10 @@ impl Service {
             .approve(&directory, &record.hash, &approved, &who.actor.subject)
             .await?)
     }
+}
+
+/// A part as it was kept.
+pub(super) fn readable(hash: &str, position: u64, bytes: &[u8]) -> Result<Part> {
+    Part::from_bytes(bytes)
+        .map_err(|why| ServiceError::Internal(format!("part {position} of plan {hash} does not read: {why}")))
 }

@@ -1,11 +1,14 @@
 //! Tenants: those of the configuration file, which are shown, and those of the store, which are changed here.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::declared::configuration;
 use super::directories::Declared;
 use super::{Principal, Result, Scope, Service, ServiceError};
+use crate::config::Tenant;
 use crate::store::Page;
 use crate::store::service::{Changed, Role, TenantRecord, Version};
 
@@ -66,67 +69,77 @@ impl Service {
         after: Option<&str>,
         limit: u32,
     ) -> Result<Page<TenantView>> {
-        let scope = who.tenants();
         let limit = usize::try_from(limit.clamp(1, super::PAGE)).unwrap_or(1);
+        let mut found = self.found(&who.tenants(), search, after, limit).await?;
+        let more = found.len() > limit;
+        found.truncate(limit);
+        let mut counts = HashMap::<String, usize>::new();
+        for directory in self.store.directories_of(&stored_names(&found)).await? {
+            *counts.entry(directory.id.tenant).or_default() += 1;
+        }
+        for tenant in &mut found {
+            if let Some(count) = counts.get(&tenant.name) {
+                tenant.directories = *count;
+            }
+        }
+        Ok(Page {
+            next: found.last().filter(|_| more).map(|last| last.name.clone()),
+            items: found,
+        })
+    }
+
+    /// Tenants after the mark that are seen and fit, ascending by name: `limit` and one more, where there are so many.
+    /// How many directories the stored ones have is not counted.
+    async fn found(
+        &self,
+        scope: &Scope,
+        search: Option<&str>,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<TenantView>> {
         let search = search.map(str::to_lowercase);
-        let mut all = self.all_tenants(&scope).await?;
-        all.retain(|tenant| {
-            after.is_none_or(|after| tenant.name.as_str() > after)
+        let fits = |tenant: &TenantView| {
+            scope.has(&tenant.name)
+                && after.is_none_or(|after| tenant.name.as_str() > after)
                 && search.as_ref().is_none_or(|search| {
                     tenant.name.contains(search.as_str())
                         || tenant.title.to_lowercase().contains(search.as_str())
                 })
-        });
-        let more = all.len() > limit;
-        all.truncate(limit);
-        Ok(Page {
-            next: if more {
-                all.last().map(|last| last.name.clone())
-            } else {
-                None
-            },
-            items: all,
-        })
-    }
-
-    pub(super) async fn all_tenants(&self, scope: &Scope) -> Result<Vec<TenantView>> {
-        let mut all: Vec<TenantView> = self
+        };
+        let mut found: Vec<TenantView> = self
             .config
             .tenants
             .iter()
-            .filter(|tenant| scope.has(&tenant.name))
-            .map(|tenant| TenantView {
-                name: tenant.name.clone(),
-                title: tenant.name.clone(),
-                declared: Declared::InFile,
-                jumpcloud: None,
-                plugin: None,
-                enabled: true,
-                created_at: None,
-                directories: tenant.connections.len(),
-            })
+            .map(declared)
+            .filter(|one| fits(one))
             .collect();
-        let mut counts = std::collections::HashMap::<String, usize>::new();
-        for directory in self.store.directories(None).await? {
-            *counts.entry(directory.id.tenant).or_default() += 1;
-        }
-        let mut after = None;
-        loop {
-            let page = self.store.tenants(after.as_deref(), 1_000).await?;
-            all.extend(
-                page.items
-                    .into_iter()
-                    .filter(|tenant| scope.has(&tenant.name))
-                    .map(|tenant| stored(tenant, &counts)),
-            );
-            after = page.next;
-            if after.is_none() {
+        found.sort_by(|one, other| one.name.cmp(&other.name));
+        let mut mark = after.map(str::to_owned);
+        let mut of_store = 0;
+        // No more of the store than a page needs: what is searched for, and what somebody sees, may stand far apart.
+        while of_store <= limit {
+            let size = if search.is_none() && *scope == Scope::All {
+                limit + 1
+            } else {
+                1_000
+            };
+            let page = self
+                .store
+                .tenants(mark.as_deref(), u32::try_from(size).unwrap_or(1_000))
+                .await?;
+            let before = found.len();
+            found.extend(page.items.into_iter().map(stored).filter(|one| fits(one)));
+            of_store += found.len() - before;
+            mark = page.next;
+            if mark.is_none() {
                 break;
             }
         }
-        all.sort_by(|one, other| one.name.cmp(&other.name));
-        all.dedup_by(|one, other| one.name == other.name);
-        Ok(all)
+        // The file goes before the store where both have a name: the sort keeps their order.
+        found.sort_by(|one, other| one.name.cmp(&other.name));
+        found.dedup_by(|one, other| one.name == other.name);
+        found.truncate(limit + 1);
+        Ok(found)
     }
 
     /// One tenant.
@@ -135,11 +148,13 @@ impl Service {
     /// There is none that the caller sees.
     pub async fn tenant(&self, who: &Principal, name: &str) -> Result<TenantView> {
         self.require(who, Some(name), Role::Viewer)?;
-        let scope = Scope::Some(vec![name.to_owned()]);
-        self.all_tenants(&scope)
-            .await?
-            .pop()
-            .ok_or_else(|| ServiceError::not_found("tenant", name))
+        if let Some(tenant) = self.config.tenants.iter().find(|tenant| tenant.name == name) {
+            return Ok(declared(tenant));
+        }
+        let record = self.store.tenant(name).await?;
+        let mut view = stored(record.ok_or_else(|| ServiceError::not_found("tenant", name))?);
+        view.directories = self.store.directories(Some(name)).await?.len();
+        Ok(view)
     }
 
     /// The stored record of a tenant; a declared one is refused.
@@ -275,9 +290,31 @@ pub(super) fn changed(what: &str, name: &str, changed: Changed) -> Result<Versio
     }
 }
 
-fn stored(record: TenantRecord, counts: &std::collections::HashMap<String, usize>) -> TenantView {
+/// Names of those that the store has.
+pub(super) fn stored_names(tenants: &[TenantView]) -> Vec<String> {
+    let stored = tenants
+        .iter()
+        .filter(|one| matches!(one.declared, Declared::InStore { .. }));
+    stored.map(|one| one.name.clone()).collect()
+}
+
+fn declared(tenant: &Tenant) -> TenantView {
     TenantView {
-        directories: counts.get(&record.name).copied().unwrap_or_default(),
+        name: tenant.name.clone(),
+        title: tenant.name.clone(),
+        declared: Declared::InFile,
+        jumpcloud: None,
+        plugin: None,
+        enabled: true,
+        created_at: None,
+        directories: tenant.connections.len(),
+    }
+}
+
+/// Without the number of its directories.
+fn stored(record: TenantRecord) -> TenantView {
+    TenantView {
+        directories: 0,
         declared: Declared::InStore {
             version: record.version,
         },

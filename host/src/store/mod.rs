@@ -5,6 +5,8 @@
 //! when the call returns, or was not done at all. No policy enters this room: whether a plan *should* be approved or a
 //! run *should* start is decided elsewhere, and no secret is ever kept here but sealed.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use chrono::Duration;
 
@@ -155,6 +157,10 @@ pub trait RunStore: Send + Sync {
 
     /// Runs, the latest first.
     async fn runs(&self, query: &RunQuery) -> Result<Vec<RunRecord>>;
+
+    /// The latest run of each of these connections, ascending by connection; connections without one are left out. For
+    /// lists: one question, however many they are.
+    async fn latest_runs(&self, connections: &[ConnectionId]) -> Result<Vec<RunRecord>>;
 }
 
 /// Plans: their parts byte for byte, and who approved them (R44).
@@ -179,6 +185,16 @@ pub trait PlanStore: Send + Sync {
 
     /// The parts of a plan in order, without their bytes.
     async fn parts(&self, directory: &DirectoryKey, hash: &str) -> Result<Vec<PartRecord>>;
+
+    /// Parts of a plan after this position (none: from the first), with their bytes as [`Self::part_bytes`] gives them, at
+    /// most `limit` (1 to 1,000): for whoever reads many.
+    async fn read_parts(
+        &self,
+        directory: &DirectoryKey,
+        hash: &str,
+        after: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<(PartRecord, Vec<u8>)>>;
 
     /// A part's bytes, as the plugin gave them, checked against their hash.
     async fn part_bytes(&self, directory: &DirectoryKey, hash: &str, position: u64) -> Result<Vec<u8>>;
@@ -217,6 +233,9 @@ pub trait PlanStore: Send + Sync {
 pub trait ConnectionStore: Send + Sync {
     /// One connection; one never seen is in its beginnings (plan-only, R44).
     async fn connection(&self, id: &ConnectionId) -> Result<ConnectionRecord>;
+
+    /// The connections of these tenants of which something is remembered; all others are in their beginnings.
+    async fn connections(&self, tenants: &[String]) -> Result<BTreeMap<ConnectionId, ConnectionRecord>>;
 
     /// Sets whether the connection may write without being asked.
     async fn set_mode(&self, id: &ConnectionId, mode: Mode) -> Result<()>;

@@ -381,6 +381,8 @@ pub struct PlanQuery {
     pub connection: Option<String>,
     /// Only those whose hash starts so; people type the beginning.
     pub hash_prefix: Option<String>,
+    /// At most this many; 0 and more than 1,000 mean 1,000.
+    pub limit: u32,
 }
 
 /// A part of a plan without its bytes.

@@ -95,6 +95,10 @@ impl Engine for WatchedEngine {
         self.inner.status(connection).await
     }
 
+    async fn statuses(&self, connections: &[ConnectionId]) -> Result<Vec<Status>, EngineError> {
+        self.inner.statuses(connections).await
+    }
+
     async fn jobs(&self, connection: &ConnectionId, limit: u32) -> Result<Vec<JobRecord>, EngineError> {
         self.inner.jobs(connection, limit).await
     }

@@ -61,6 +61,10 @@ impl TenancyStore for WatchedStore {
         watched!(self, directories(tenant))
     }
 
+    async fn directories_of(&self, tenants: &[String]) -> Result<Vec<DirectoryRecord>> {
+        watched!(self, directories_of(tenants))
+    }
+
     async fn directory(&self, id: &ConnectionId) -> Result<Option<DirectoryRecord>> {
         watched!(self, directory(id))
     }
@@ -144,6 +148,10 @@ impl IdentityStore for WatchedStore {
 
     async fn token_of_hash(&self, hash: &str) -> Result<Option<TokenRecord>> {
         watched!(self, token_of_hash(hash))
+    }
+
+    async fn token(&self, id: &str) -> Result<Option<TokenRecord>> {
+        watched!(self, token(id))
     }
 
     async fn tokens(&self, tenant: Option<&str>) -> Result<Vec<TokenRecord>> {

@@ -3,7 +3,7 @@
 //! What begins and ends a run, what a change became, a lost lease: all of it is written to the store anyway, so that this
 //! is where it is counted, once and by whichever way it came.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -295,6 +295,10 @@ impl RunStore for WatchedStore {
     async fn runs(&self, query: &RunQuery) -> Result<Vec<RunRecord>> {
         watched!(self, runs(query))
     }
+
+    async fn latest_runs(&self, connections: &[ConnectionId]) -> Result<Vec<RunRecord>> {
+        watched!(self, latest_runs(connections))
+    }
 }
 
 #[async_trait]
@@ -321,6 +325,16 @@ impl PlanStore for WatchedStore {
 
     async fn parts(&self, directory: &DirectoryKey, hash: &str) -> Result<Vec<PartRecord>> {
         watched!(self, parts(directory, hash))
+    }
+
+    async fn read_parts(
+        &self,
+        directory: &DirectoryKey,
+        hash: &str,
+        after: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<(PartRecord, Vec<u8>)>> {
+        watched!(self, read_parts(directory, hash, after, limit))
     }
 
     async fn part_bytes(&self, directory: &DirectoryKey, hash: &str, position: u64) -> Result<Vec<u8>> {
@@ -363,6 +377,10 @@ impl PlanStore for WatchedStore {
 impl ConnectionStore for WatchedStore {
     async fn connection(&self, id: &ConnectionId) -> Result<ConnectionRecord> {
         watched!(self, connection(id))
+    }
+
+    async fn connections(&self, tenants: &[String]) -> Result<BTreeMap<ConnectionId, ConnectionRecord>> {
+        watched!(self, connections(tenants))
     }
 
     async fn set_mode(&self, id: &ConnectionId, mode: Mode) -> Result<()> {

@@ -14,7 +14,7 @@ use super::values::is_loopback;
 use super::{
     Config, EntraSection, File, GoogleSection, JumpCloudSection, KeySource, Network, ONLY_TENANT, OneOrMany,
     PluginsSection, RegistrySection, RunLimits, SecretSource, SecretsSection, ServiceSection, StoreSection,
-    Tenant,
+    TelemetrySection, Tenant,
 };
 use crate::recording::Recordings;
 use crate::secrets::Owner;
@@ -161,9 +161,20 @@ impl Check<'_> {
                     tls.certificate = self.path(&tls.certificate);
                     tls.key = self.path(&tls.key);
                 }
+                if let Some(oidc) = &mut service.oidc {
+                    oidc.client_secret = oidc.client_secret.take().map(|source| self.beside(source));
+                }
                 service
             }),
-            telemetry: file.telemetry,
+            telemetry: TelemetrySection {
+                otlp_headers: file
+                    .telemetry
+                    .otlp_headers
+                    .into_iter()
+                    .map(|(name, source)| (name, self.beside(source)))
+                    .collect(),
+                ..file.telemetry
+            },
             plugins: self.plugins(file.plugins),
             tenants,
         }
@@ -196,10 +207,7 @@ impl Check<'_> {
             KeySource::File(path) => KeySource::File(self.path(&path)),
             other => other,
         };
-        let source = |source: SecretSource| match source {
-            SecretSource::File(path) => SecretSource::File(self.path(&path)),
-            other => other,
-        };
+        let source = |source: SecretSource| self.beside(source);
         SecretsSection {
             file: self.path(&section.file),
             key_file: self.path(&section.key_file),
@@ -369,6 +377,11 @@ impl Check<'_> {
         if let Some(fault) = source.fault() {
             self.refuse_hidden(place, fault);
         }
+        self.beside(source)
+    }
+
+    /// The same source; the path of a file is relative to the configuration.
+    fn beside(&self, source: SecretSource) -> SecretSource {
         match source {
             SecretSource::File(path) => SecretSource::File(self.path(&path)),
             other => other,

@@ -106,6 +106,12 @@ impl Check<'_> {
                     _ => "cron",
                 };
                 self.refuse(&at(&place, key), error.to_string(), None);
+                // All that is wrong is told at once.
+                if key == "cron"
+                    && let Err(error) = Schedule::zone(&section.timezone)
+                {
+                    self.refuse(&at(&place, "timezone"), error.to_string(), None);
+                }
                 None
             }
         }

@@ -3,16 +3,14 @@
 use axum::extract::{Form, Path, State};
 use axum::http::StatusCode;
 use groupcast_guest::engine::Severity;
-use groupcast_guest::settings::{Limit, Settings};
-use serde_json::{Value, json};
+use groupcast_guest::settings::Settings;
+use serde_json::Value;
 
 use super::form::{Fields, filled, text, version};
-use super::jobs;
 use super::{Answer, Host};
+use super::{jobs, limits, schedule};
 use crate::console::page::{page, see_other};
-use crate::console::pages::directory::{
-    Details, Enable, FindingNote, POLICIES, PauseNote, QuarantineNote, ScheduleForm,
-};
+use crate::console::pages::directory::{Details, Enable, FindingNote, POLICIES, PauseNote, QuarantineNote};
 use crate::console::reader::{self, Reader, Tab, declared, directory_href, tenant_href};
 use crate::console::words::{Name, Tone, When, count, grouped};
 use crate::service::{Declared, DirectoryView};
@@ -49,13 +47,6 @@ pub async fn details(State(service): Host, reader: Reader, Path(at): At) -> Answ
         None => Vec::new(),
     };
     let google = view.vendor == DirectoryVendor::Google;
-    let schedule = view.schedule.as_ref();
-    let of_schedule = |key: &str| {
-        let value = schedule
-            .and_then(|schedule| schedule.get(key))
-            .and_then(Value::as_str);
-        value.unwrap_or_default().to_owned()
-    };
     let facts = policy_facts(&settings, google);
     let word = |value: &Value, or: &'static str, among: &[&'static str]| {
         let value = value.as_str().unwrap_or(or);
@@ -93,10 +84,7 @@ pub async fn details(State(service): Host, reader: Reader, Path(at): At) -> Answ
                 by: Name::new(pause.by.clone()),
                 reason: Name::new(pause.reason.clone()),
             }),
-            schedule: ScheduleForm {
-                cron: of_schedule("cron"),
-                timezone: of_schedule("timezone"),
-            },
+            schedule: schedule::facts(&schedule::form_of(&view)),
             policies: POLICIES,
             policy: word(
                 told.get("policy").unwrap_or(&Value::Null),
@@ -122,57 +110,41 @@ pub async fn details(State(service): Host, reader: Reader, Path(at): At) -> Answ
                 )
             },
             policy_facts: facts,
-            limits: limits(&settings),
+            limits: limits::rows(&settings.limits),
             identity: identity(&view),
             shell,
         },
     ))
 }
 
+/// The policy in words, for whoever may not change it.
 fn policy_facts(settings: &Settings, google: bool) -> Vec<(&'static str, String)> {
     let told = serde_json::to_value(settings).unwrap_or_default();
-    let word = |key: &str| {
-        told.get(key)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned()
-    };
-    let mut facts = vec![
-        ("Members who are not JumpCloud's", word("policy")),
-        ("People suspended in JumpCloud", word("suspended")),
-    ];
-    facts.push(if google {
-        ("When a group's email changes", word("on_email_change"))
+    let word = |key: &str| told.get(key).and_then(Value::as_str).unwrap_or_default();
+    let drift = word("policy");
+    let drift = POLICIES
+        .iter()
+        .find(|(value, _)| *value == drift)
+        .map_or(drift, |(_, words)| words);
+    let suspended = if word("suspended") == "remove" {
+        "are removed"
     } else {
-        ("When several groups have the name", word("on_ambiguous"))
-    });
-    facts
-}
-
-fn limits(settings: &Settings) -> Vec<(&'static str, String, String, String)> {
-    let row = |name, limit: &Limit| {
-        let told = serde_json::to_value(limit).unwrap_or_default();
-        let number = |key: &str| {
-            told.get(key)
-                .and_then(Value::as_u64)
-                .map_or_else(|| "–".to_owned(), grouped)
-        };
-        (
-            name,
-            number("count"),
-            format!("{}%", number("percent")),
-            number("minimum_size"),
-        )
+        "stay members"
     };
-    let limits = &settings.limits;
+    let (on_change, then) = match (google, word("on_email_change"), word("on_ambiguous")) {
+        (true, "rename", _) => ("When a group's email changes", "change the address of the group"),
+        (true, ..) => (
+            "When a group's email changes",
+            "move members to the group at the new address",
+        ),
+        (false, _, "hold") => ("When several groups have the name", "wait and ask"),
+        (false, ..) => ("When several groups have the name", "create another, and warn"),
+    };
     vec![
-        ("Removals from a group", &limits.group_removals),
-        ("Removals of a run", &limits.run_removals),
-        ("Additions by a takeover", &limits.takeover_adds),
+        ("Members who are not JumpCloud's", drift.to_owned()),
+        ("People suspended in JumpCloud", suspended.to_owned()),
+        (on_change, then.to_owned()),
     ]
-    .into_iter()
-    .map(|(name, limit)| row(name, limit))
-    .collect()
 }
 
 fn identity(view: &DirectoryView) -> Vec<(&'static str, Name)> {
@@ -241,7 +213,8 @@ pub async fn look(State(service): Host, reader: Reader, Path(at): At) -> Answer 
     ))
 }
 
-fn done(id: &ConnectionId, code: &str) -> axum::response::Response {
+/// Back to the *Details*, which say what was done.
+pub(super) fn done(id: &ConnectionId, code: &str) -> axum::response::Response {
     see_other(&format!("{}?done={code}", directory_href(id)))
 }
 
@@ -283,22 +256,6 @@ pub async fn release(State(service): Host, reader: Reader, Path(at): At) -> Answ
     let id = id(at);
     service.release(&reader.who, &id).await?;
     Ok(done(&id, "released"))
-}
-
-/// `POST …/schedule`. What is set there and not shown here (jitter, quiet hours) stays.
-pub async fn schedule(State(service): Host, reader: Reader, Path(at): At, Form(form): Fields) -> Answer {
-    let id = id(at);
-    let patch = match filled(&form, "cron") {
-        None => json!({ "schedule": null }),
-        Some(cron) => {
-            let zone = filled(&form, "timezone").unwrap_or_else(|| "UTC".to_owned());
-            json!({ "schedule": { "cron": cron, "timezone": zone } })
-        }
-    };
-    service
-        .change_directory(&reader.who, &id, version(&form), &patch)
-        .await?;
-    Ok(done(&id, "schedule"))
 }
 
 /// `POST …/policy`.

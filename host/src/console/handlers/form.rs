@@ -6,6 +6,7 @@ use axum::extract::Form;
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
 
+use crate::console::faults::Faults;
 use crate::console::page::{Pages, Theme, see_other};
 use crate::console::reader::THEME;
 use crate::console::words::count;
@@ -23,6 +24,28 @@ pub fn text(form: &HashMap<String, String>, name: &str) -> String {
 /// The same; none where it is empty.
 pub fn filled(form: &HashMap<String, String>, name: &str) -> Option<String> {
     Some(text(form, name)).filter(|value| !value.is_empty())
+}
+
+/// A whole number that was entered in a field; none where it is empty, or is none: then that is told at the field.
+pub fn number<N: std::str::FromStr>(field: &str, entered: &str, faults: &mut Faults) -> Option<N> {
+    let entered: String = entered
+        .chars()
+        .filter(|one| !one.is_whitespace() && *one != ',')
+        .collect();
+    if entered.is_empty() {
+        return None;
+    }
+    match entered.parse() {
+        Ok(number) => Some(number),
+        Err(_) if entered.bytes().all(|byte| byte.is_ascii_digit()) => {
+            faults.add(field, "this is too large a number");
+            None
+        }
+        Err(_) => {
+            faults.add(field, "this is no whole number; write digits alone");
+            None
+        }
+    }
 }
 
 /// The version that the form's page saw; 0, which fits nothing, where there is none.

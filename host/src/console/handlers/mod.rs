@@ -25,8 +25,11 @@ mod form;
 mod groups;
 mod history;
 mod jobs;
+mod limits;
 mod plan;
+mod plugins;
 mod runs;
+mod schedule;
 mod settings;
 mod sign_in;
 mod start;
@@ -110,6 +113,11 @@ fn pages(service: Arc<Service>) -> Router<Web> {
         )
         .route("/tenants/{tenant}/access/remove", post(settings::remove_grant))
         .route("/tenants/{tenant}/audit", get(history::audit))
+        .route(
+            "/tenants/{tenant}/plugins",
+            get(plugins::of_tenant).post(plugins::choose),
+        )
+        .route("/plugins", get(plugins::of_host))
         .route("/tokens", get(settings::tokens).post(settings::make_token))
         .route("/tokens/revoke", post(settings::revoke_token))
         .route("/access", get(settings::access).post(settings::grant))
@@ -125,7 +133,8 @@ fn pages(service: Arc<Service>) -> Router<Web> {
         .route(&at("/pause"), post(directory::pause))
         .route(&at("/resume"), post(directory::resume))
         .route(&at("/release"), post(directory::release))
-        .route(&at("/schedule"), post(directory::schedule))
+        .route(&at("/schedule"), get(schedule::page).post(schedule::keep))
+        .route(&at("/limits"), get(limits::page).post(limits::keep))
         .route(&at("/policy"), post(directory::policy))
         .route(&at("/forget"), post(directory::forget))
         .route(&at("/work"), post(jobs::begin))

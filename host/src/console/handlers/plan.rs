@@ -3,6 +3,7 @@
 use axum::extract::{Form, Path, State};
 use axum::http::StatusCode;
 use groupcast_guest::engine::PlanSummary;
+use groupcast_guest::plan::part::{GroupState, Part};
 
 use super::form::{Query, pages};
 use super::jobs::{choices, start};
@@ -11,7 +12,7 @@ use crate::console::diff;
 use crate::console::page::page;
 use crate::console::pages::plan::{Plan, PlanRow, Plans};
 use crate::console::reader::{Reader, Tab, directory_href};
-use crate::console::words::{Badge, Name, Tone, When, count, grouped, segment, short};
+use crate::console::words::{Badge, Name, Tone, When, count, grouped, segment, short, shown};
 use crate::service::{Service, ServiceError};
 use crate::store::service::{Role, Work};
 use crate::store::{ConnectionId, PlanRecord, PlanStatus};
@@ -19,7 +20,7 @@ use crate::store::{ConnectionId, PlanRecord, PlanStatus};
 /// Groups on a page of a plan.
 const PARTS: u32 = 100;
 /// Plans in the list.
-const LIST: usize = 100;
+const LIST: u32 = 100;
 
 fn summary(record: &PlanRecord) -> PlanSummary {
     serde_json::from_value(record.summary.clone()).unwrap_or_default()
@@ -77,10 +78,9 @@ pub async fn list(
         .of_directory(&service, &id, "Plan", Tab::Plan, false)
         .await?;
     let rows = service
-        .plans(&reader.who, &id)
+        .latest_plans(&reader.who, &id, LIST)
         .await?
         .iter()
-        .take(LIST)
         .map(|record| {
             let summary = summary(record);
             PlanRow {
@@ -111,7 +111,7 @@ pub async fn one(
     axum::extract::Query(query): Query,
 ) -> Answer {
     let id = ConnectionId::new(tenant, directory);
-    let record = service.plan(&reader.who, &id, &hash).await?.record;
+    let record = service.plan_record(&reader.who, &id, &hash).await?;
     let summary = summary(&record);
     let title = format!("Plan {}", short(&record.hash));
     let (mut shell, view) = reader.of_directory(&service, &id, title, Tab::Plan, true).await?;
@@ -133,6 +133,8 @@ pub async fn one(
         .items
         .iter()
         .partition(|one| crate::cli::render::group::is_quiet(&one.part));
+    // Where a directory exports a few of many groups, these few are what somebody comes for.
+    let (left_out, loud): (Vec<_>, Vec<_>) = loud.into_iter().partition(|one| is_left_out(&one.part));
     let to_apply = loud.iter().any(|one| one.part.has_work()) || summary.operations > 0;
     let held = loud
         .iter()
@@ -182,6 +184,19 @@ pub async fn one(
                 .map(|one| diff::part(&one.part, one.record.approved_by.as_deref()))
                 .collect(),
             quiet_told: count(quiet.len() as u64, "group in step", "groups in step"),
+            left_out_told: count(
+                left_out.len() as u64,
+                "group that is not exported",
+                "groups that are not exported",
+            ),
+            left_out: left_out
+                .iter()
+                .map(|one| {
+                    let why = one.part.reasons.iter().map(|reason| shown(&reason.message));
+                    let why: Vec<String> = why.collect();
+                    (Name::new(one.part.group.name.clone()), why.join(" "))
+                })
+                .collect(),
             quiet: quiet
                 .iter()
                 .map(|one| Name::new(one.part.group.name.clone()))
@@ -192,6 +207,16 @@ pub async fn one(
             shell,
         },
     ))
+}
+
+/// Whether nothing is to be said of a group but that it is not exported, and why (R1).
+fn is_left_out(part: &Part) -> bool {
+    part.state == GroupState::NotExportable
+        && part.operations.is_empty()
+        && part.held.is_empty()
+        && part.notes.is_empty()
+        && part.waiting.is_empty()
+        && part.warnings.is_empty()
 }
 
 fn figures(summary: &PlanSummary, parts: &[&crate::service::PartView]) -> Vec<(String, &'static str)> {

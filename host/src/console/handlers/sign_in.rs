@@ -33,7 +33,10 @@ pub async fn page(
             "The identity provider did not sign you in",
             "Try again; the log of the host says why.",
         )),
-        "expired" => Some(("Signing in took too long", "Begin again.")),
+        "expired" => Some((
+            "This sign-in was not begun here, or took too long",
+            "Nobody was signed in. Begin again with the button below.",
+        )),
         _ => None,
     };
     let shell = Shell {

@@ -13,9 +13,9 @@ use crate::console::reader::{
     Reader, TenantPage, badges, directory_href, is_running, paused, quarantine, tenant_href, vendor,
 };
 use crate::console::words::{Badge, Name, Tone, When, count};
-use crate::service::{Declared, DirectoryView, Service, TenantView};
+use crate::service::{Declared, DirectoryView, TenantGlance, TenantView};
+use crate::store::Mode;
 use crate::store::service::Role;
-use crate::store::{Mode, RunQuery, RunResult};
 
 /// Tenants on a page.
 const PAGE: u32 = 50;
@@ -27,12 +27,9 @@ pub async fn list(State(service): Host, reader: Reader, axum::extract::Query(que
     let (search, after) = (text(&query, "search"), query.get("after").cloned());
     let searched = Some(search.as_str()).filter(|search| !search.is_empty());
     let found = service
-        .tenants(&reader.who, searched, after.as_deref(), PAGE)
+        .tenants_at_a_glance(&reader.who, searched, after.as_deref(), PAGE)
         .await?;
-    let mut rows = Vec::with_capacity(found.items.len());
-    for tenant in &found.items {
-        rows.push(tenant_row(&service, &reader, tenant).await?);
-    }
+    let rows: Vec<TenantRow> = found.items.iter().map(tenant_row).collect();
     let at = pages(
         "/tenants",
         &[("search", &search)],
@@ -53,31 +50,30 @@ pub async fn list(State(service): Host, reader: Reader, axum::extract::Query(que
     ))
 }
 
-async fn tenant_row(
-    service: &Service,
-    reader: &Reader,
-    tenant: &TenantView,
-) -> Result<TenantRow, super::Refused> {
-    let directories = service.directories(&reader.who, &tenant.name).await?;
-    let mut waiting = 0;
-    for one in directories.iter().filter(|one| one.managed) {
-        waiting += u64::from(waits(service, reader, one).await?);
-    }
+fn tenant_row(glance: &TenantGlance) -> TenantRow {
+    let TenantGlance {
+        tenant,
+        directories,
+        waiting,
+    } = glance;
     let mut notes = Vec::new();
-    if waiting > 0 {
-        notes.push(Badge::new(Tone::Care, count(waiting, "directory", "directories")));
+    if *waiting > 0 {
+        notes.push(Badge::new(
+            Tone::Care,
+            count(*waiting as u64, "directory", "directories"),
+        ));
     }
     let managed = directories.iter().filter(|one| one.managed);
-    let last_success = managed.clone().map(|one| one.last_success).min().flatten();
-    Ok(TenantRow {
+    let last_success = managed.map(|one| one.last_success).min().flatten();
+    TenantRow {
         name: tenant.name.clone(),
         title: Name::new(tenant.title.clone()),
         href: tenant_href(&tenant.name),
-        state: tenant_state(tenant, &directories),
+        state: tenant_state(tenant, directories),
         directories: directories.len(),
         last_success: last_success.map(When::new),
         waits: notes,
-    })
+    }
 }
 
 /// The worst of its directories.
@@ -103,19 +99,6 @@ fn tenant_state(tenant: &TenantView, directories: &[DirectoryView]) -> Badge {
     }
 }
 
-/// Whether the last run left something for a person.
-async fn waits(service: &Service, reader: &Reader, one: &DirectoryView) -> Result<bool, super::Refused> {
-    let query = RunQuery {
-        tenant: Some(one.id.tenant.clone()),
-        connection: Some(one.id.name.clone()),
-        limit: 1,
-        ..RunQuery::default()
-    };
-    let runs = service.runs(&reader.who, query).await?;
-    let end = runs.first().and_then(|run| run.end.as_ref());
-    Ok(end.is_some_and(|end| end.result == RunResult::ChangesPending))
-}
-
 /// `GET /tenants/{tenant}`.
 pub async fn home(State(service): Host, reader: Reader, Path(tenant): Path<String>) -> Answer {
     let (mut shell, view) = reader
@@ -125,10 +108,11 @@ pub async fn home(State(service): Host, reader: Reader, Path(tenant): Path<Strin
     let directories = service.directories(&reader.who, &tenant).await?;
     let may_add =
         matches!(view.declared, Declared::InStore { .. }) && reader.who.may(Some(&tenant), Role::Admin);
-    let mut cards = Vec::new();
-    for one in &directories {
-        cards.push(card(&service, &reader, one).await?);
-    }
+    let waiting = service.waiting(&directories).await?;
+    let cards = directories
+        .iter()
+        .map(|one| card(one, waiting.contains(&one.id)))
+        .collect();
     let runs = latest(&service, &reader, &tenant, None, RUNS).await?;
     let done = [
         true,
@@ -157,16 +141,10 @@ pub async fn home(State(service): Host, reader: Reader, Path(tenant): Path<Strin
     ))
 }
 
-async fn card(
-    service: &Service,
-    reader: &Reader,
-    one: &DirectoryView,
-) -> Result<DirectoryCard, super::Refused> {
+fn card(one: &DirectoryView, waits: bool) -> DirectoryCard {
     let href = directory_href(&one.id);
-    let waits = waits(service, reader, one)
-        .await?
-        .then(|| (format!("{href}/plans"), "Look at the plan that waits".to_owned()));
-    Ok(DirectoryCard {
+    let waits = waits.then(|| (format!("{href}/plans"), "Look at the plan that waits".to_owned()));
+    DirectoryCard {
         name: Name::new(one.id.name.clone()),
         vendor: vendor(one.vendor),
         badges: badges(one),
@@ -178,5 +156,5 @@ async fn card(
             .or_else(|| quarantine(one).map(|quarantine| quarantine.reason.clone())),
         waits,
         href,
-    })
+    }
 }

@@ -2,6 +2,7 @@
 
 use askama::Template;
 
+use super::limits::LimitRow;
 use crate::console::page::{Begin, Shell};
 use crate::console::words::{Name, Tone, When};
 
@@ -25,15 +26,6 @@ pub struct PauseNote {
     pub by: Name,
     /// Why.
     pub reason: Name,
-}
-
-/// When runs begin, as it was written.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ScheduleForm {
-    /// The pattern; empty for none.
-    pub cron: String,
-    /// The time zone.
-    pub timezone: String,
 }
 
 /// The *Details* of a directory.
@@ -76,8 +68,8 @@ pub struct Details {
     pub figures: Vec<(String, &'static str)>,
     /// Whether it is paused.
     pub paused: Option<PauseNote>,
-    /// When runs begin.
-    pub schedule: ScheduleForm,
+    /// When runs begin, in words.
+    pub schedule: Vec<(&'static str, String)>,
     /// The choices of a drift policy: value, words.
     pub policies: &'static [(&'static str, &'static str)],
     /// The one that it has.
@@ -88,8 +80,8 @@ pub struct Details {
     pub on_change: &'static str,
     /// The policy in words, for whoever may not change it.
     pub policy_facts: Vec<(&'static str, String)>,
-    /// Limits: of what, count, percent, least size.
-    pub limits: Vec<(&'static str, String, String, String)>,
+    /// The limits.
+    pub limits: Vec<LimitRow>,
     /// What identifies it.
     pub identity: Vec<(&'static str, Name)>,
 }

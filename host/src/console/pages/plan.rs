@@ -140,6 +140,10 @@ pub struct Plan {
     pub quiet: Vec<Name>,
     /// How many.
     pub quiet_told: String,
+    /// Groups that are not exported, and what is missing (R1).
+    pub left_out: Vec<(Name, String)>,
+    /// How many, in words.
+    pub left_out_told: String,
     /// Where the page stands.
     pub pages: Pages,
 }

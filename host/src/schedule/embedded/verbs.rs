@@ -1,5 +1,6 @@
 //! What can be asked of the embedded engine.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -8,9 +9,23 @@ use tokio_util::sync::CancellationToken;
 
 use super::{AbortOnDrop, EmbeddedEngine, LOOK_AT_THE_CLOCK};
 use crate::schedule::judge::released;
+use crate::schedule::table::Slot;
 use crate::schedule::{Engine, EngineError, Load, Runner, Served, Status, Timetable, TriggerAnswer};
 use crate::store::service::{JobRecord, NewAuditEntry, Pause, RunState, Trigger, Work};
-use crate::store::{ConnectionId, RunEnd, RunResult};
+use crate::store::ConnectionId;
+
+/// So many connections are asked of the store one by one; of more, all are.
+const FEW: usize = 8;
+
+fn status_of(slot: &Slot, state: RunState, now: DateTime<Utc>) -> Status {
+    Status {
+        next: slot.next.map(|next| next.at),
+        job: slot.active.as_ref().map(|active| active.record.clone()),
+        last: slot.last.clone(),
+        why: why(slot.timetable.as_ref(), &state, now),
+        state,
+    }
+}
 
 /// Why nothing begins by itself, or later than the pattern says.
 fn why(timetable: Option<&Timetable>, state: &RunState, now: DateTime<Utc>) -> Option<String> {
@@ -149,15 +164,28 @@ impl<R: Runner> Engine for EmbeddedEngine<R> {
     async fn status(&self, connection: &ConnectionId) -> Result<Status, EngineError> {
         let state = self.inner.kept.run_state(connection).await?;
         let now = self.inner.time.now();
+        Ok(status_of(self.inner.table().slot(connection)?, state, now))
+    }
+
+    async fn statuses(&self, connections: &[ConnectionId]) -> Result<Vec<Status>, EngineError> {
+        let mut states = HashMap::new();
+        if connections.len() <= FEW {
+            for connection in connections {
+                states.insert(connection.clone(), self.inner.kept.run_state(connection).await?);
+            }
+        } else {
+            states.extend(self.inner.kept.run_states().await?);
+        }
+        let now = self.inner.time.now();
         let mut table = self.inner.table();
-        let slot = table.slot(connection)?;
-        Ok(Status {
-            next: slot.next.map(|next| next.at),
-            job: slot.active.as_ref().map(|active| active.record.clone()),
-            last: slot.last.clone(),
-            why: why(slot.timetable.as_ref(), &state, now),
-            state,
-        })
+        Ok(connections
+            .iter()
+            .map(|connection| {
+                let state = states.remove(connection).unwrap_or_default();
+                let slot = table.slot(connection);
+                slot.map_or_else(|_| Status::default(), |slot| status_of(slot, state, now))
+            })
+            .collect())
     }
 
     async fn jobs(&self, connection: &ConnectionId, limit: u32) -> Result<Vec<JobRecord>, EngineError> {

@@ -71,6 +71,9 @@ pub trait TenancyStore: Send + Sync {
     /// Directories of a tenant (none: of all), ascending by (tenant, name).
     async fn directories(&self, tenant: Option<&str>) -> Result<Vec<DirectoryRecord>>;
 
+    /// Directories of these tenants, ascending by (tenant, name).
+    async fn directories_of(&self, tenants: &[String]) -> Result<Vec<DirectoryRecord>>;
+
     /// One directory.
     async fn directory(&self, id: &ConnectionId) -> Result<Option<DirectoryRecord>>;
 
@@ -136,10 +139,7 @@ pub trait IdentityStore: Send + Sync {
     async fn token_of_hash(&self, hash: &str) -> Result<Option<TokenRecord>>;
 
     /// The token of this ID, revoked and expired ones too: a session that began with a token ends with it.
-    async fn token(&self, id: &str) -> Result<Option<TokenRecord>> {
-        let all = self.tokens(None).await?;
-        Ok(all.into_iter().find(|token| token.id == id))
-    }
+    async fn token(&self, id: &str) -> Result<Option<TokenRecord>>;
 
     /// Tokens of a tenant (none: all), the latest first.
     async fn tokens(&self, tenant: Option<&str>) -> Result<Vec<TokenRecord>>;

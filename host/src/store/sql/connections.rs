@@ -1,10 +1,12 @@
 //! Connections and leases.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use chrono::Duration;
-use sqlx::Row;
+use sqlx::{QueryBuilder, Row};
 
-use super::SqlStore;
+use super::{Db, DbRow, SqlStore, push_texts};
 use crate::store::locks::Lock;
 use crate::store::values::{from_word, optional_time, signed, time, unsigned, word};
 use crate::store::{
@@ -25,11 +27,23 @@ impl ConnectionStore for SqlStore {
         let Some(row) = row else {
             return Ok(ConnectionRecord::default());
         };
-        Ok(ConnectionRecord {
-            mode: from_word(row.try_get("mode")?)?,
-            managed: row.try_get("managed")?,
-            last_success: optional_time(row.try_get("last_success")?)?,
-        })
+        record(&row)
+    }
+
+    async fn connections(&self, tenants: &[String]) -> Result<BTreeMap<ConnectionId, ConnectionRecord>> {
+        let mut select = QueryBuilder::<Db>::new("SELECT * FROM connections WHERE tenant IN (");
+        push_texts(&mut select, tenants)?;
+        select.push(")");
+        let rows = select.build().fetch_all(&self.reader).await?;
+        rows.iter()
+            .map(|row| {
+                let id = ConnectionId::new(
+                    row.try_get::<String, _>("tenant")?,
+                    row.try_get::<String, _>("name")?,
+                );
+                Ok((id, record(row)?))
+            })
+            .collect()
     }
 
     async fn set_mode(&self, id: &ConnectionId, mode: Mode) -> Result<()> {
@@ -85,6 +99,14 @@ impl ConnectionStore for SqlStore {
         .await?;
         Ok(transaction.commit().await?)
     }
+}
+
+fn record(row: &DbRow) -> Result<ConnectionRecord> {
+    Ok(ConnectionRecord {
+        mode: from_word(row.try_get("mode")?)?,
+        managed: row.try_get("managed")?,
+        last_success: optional_time(row.try_get("last_success")?)?,
+    })
 }
 
 #[async_trait]

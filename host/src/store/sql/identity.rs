@@ -46,6 +46,14 @@ impl IdentityStore for SqlStore {
         row.as_ref().map(token).transpose()
     }
 
+    async fn token(&self, id: &str) -> Result<Option<TokenRecord>> {
+        let row = sqlx::query("SELECT * FROM tokens WHERE id = $1")
+            .bind(id)
+            .fetch_optional(&self.reader)
+            .await?;
+        row.as_ref().map(token).transpose()
+    }
+
     async fn tokens(&self, tenant: Option<&str>) -> Result<Vec<TokenRecord>> {
         let mut select = QueryBuilder::<Db>::new("SELECT * FROM tokens");
         if let Some(tenant) = tenant {

@@ -190,9 +190,14 @@ impl PlanStore for SqlStore {
                 .push(")) = ")
                 .push_bind(prefix);
         }
+        // Each plan's parts are counted: whoever wants the latest few asks for few.
+        let limit = match query.limit {
+            0 => PAGE,
+            limit => PAGE.min(limit as usize),
+        };
         select
             .push(" ORDER BY created_at DESC, hash LIMIT ")
-            .push_bind(PAGE as i64);
+            .push_bind(limit as i64);
         let rows = select.build().fetch_all(&self.reader).await?;
         rows.iter().map(|row| record(row, self.now())).collect()
     }
@@ -201,6 +206,34 @@ impl PlanStore for SqlStore {
         let mut connection = self.reader.acquire().await?;
         required(&mut connection, directory, hash, self.now()).await?;
         all_parts(&mut connection, directory, hash).await
+    }
+
+    async fn read_parts(
+        &self,
+        directory: &DirectoryKey,
+        hash: &str,
+        after: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<(PartRecord, Vec<u8>)>> {
+        let limit = (limit as usize).clamp(1, PAGE);
+        let rows = sqlx::query(
+            "SELECT plan_parts.*, bytes FROM plan_parts JOIN part_bytes USING (sha256) \
+             WHERE directory = $1 AND hash = $2 AND position > $3 ORDER BY position LIMIT $4",
+        )
+        .bind(directory.as_str())
+        .bind(hash)
+        .bind(after.map_or(-1, signed))
+        .bind(signed(limit as u64))
+        .fetch_all(&self.reader)
+        .await?;
+        rows.iter()
+            .map(|row| {
+                let part = part(row)?;
+                let bytes: Vec<u8> = row.try_get("bytes")?;
+                as_approved(hash, part.position, &part.sha256, &bytes)?;
+                Ok((part, bytes))
+            })
+            .collect()
     }
 
     async fn part_bytes(&self, directory: &DirectoryKey, hash: &str, position: u64) -> Result<Vec<u8>> {
@@ -373,18 +406,28 @@ pub(super) async fn all_parts(
         .bind(hash)
         .fetch_all(connection)
         .await?;
-    rows.iter()
-        .map(|row| {
-            Ok(PartRecord {
-                position: unsigned(row.try_get("position")?)?,
-                group: row.try_get("group_id")?,
-                sha256: row.try_get("sha256")?,
-                derived_from: row.try_get("derived_from")?,
-                approved_by: row.try_get("approved_by")?,
-                approved_at: optional_time(row.try_get("approved_at")?)?,
-            })
-        })
-        .collect()
+    rows.iter().map(part).collect()
+}
+
+fn part(row: &DbRow) -> Result<PartRecord> {
+    Ok(PartRecord {
+        position: unsigned(row.try_get("position")?)?,
+        group: row.try_get("group_id")?,
+        sha256: row.try_get("sha256")?,
+        derived_from: row.try_get("derived_from")?,
+        approved_by: row.try_get("approved_by")?,
+        approved_at: optional_time(row.try_get("approved_at")?)?,
+    })
+}
+
+/// What was approved is what is applied, down to the disk it lay on (R44).
+fn as_approved(hash: &str, position: u64, sha256: &str, bytes: &[u8]) -> Result<()> {
+    if sha256_hex(bytes) == sha256 {
+        return Ok(());
+    }
+    Err(StoreError::Damaged(format!(
+        "part {position} of plan {hash} is not what was approved"
+    )))
 }
 
 pub(super) async fn bytes_of(
@@ -407,12 +450,7 @@ pub(super) async fn bytes_of(
         part: format!("position {position}"),
     })?;
     let bytes: Vec<u8> = row.try_get("bytes")?;
-    // What was approved is what is applied, down to the disk it lay on (R44).
-    if sha256_hex(&bytes) != row.try_get::<String, _>("sha256")? {
-        return Err(StoreError::Damaged(format!(
-            "part {position} of plan {hash} is not what was approved"
-        )));
-    }
+    as_approved(hash, position, &row.try_get::<String, _>("sha256")?, &bytes)?;
     Ok(bytes)
 }
 

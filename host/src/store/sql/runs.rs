@@ -98,6 +98,26 @@ impl RunStore for SqlStore {
         let rows = select.build().fetch_all(&self.reader).await?;
         rows.iter().map(record).collect()
     }
+
+    async fn latest_runs(&self, connections: &[ConnectionId]) -> Result<Vec<RunRecord>> {
+        let mut runs = Vec::new();
+        for some in connections.chunks(PAGE) {
+            let mut select = QueryBuilder::<Db>::new("WITH asked (tenant, connection) AS (");
+            select.push_values(some, |mut row, id| {
+                row.push_bind(&id.tenant).push_bind(&id.name);
+            });
+            // For each the last entry of an index: a connection has tens of thousands of runs.
+            select.push(
+                ") SELECT runs.* FROM asked JOIN runs ON runs.id = (SELECT r.id FROM runs r \
+                 WHERE r.tenant = asked.tenant AND r.connection = asked.connection \
+                 ORDER BY r.started_at DESC, r.id DESC LIMIT 1)",
+            );
+            let rows = select.build().fetch_all(&self.reader).await?;
+            runs.extend(rows.iter().map(record).collect::<Result<Vec<_>>>()?);
+        }
+        runs.sort_by(|one, other| one.connection.cmp(&other.connection));
+        Ok(runs)
+    }
 }
 
 fn record(row: &DbRow) -> Result<RunRecord> {

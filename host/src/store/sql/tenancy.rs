@@ -2,10 +2,10 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use sqlx::Row;
+use sqlx::{QueryBuilder, Row};
 
 use super::audit::append;
-use super::{DbConnection, DbRow, SqlStore};
+use super::{Db, DbConnection, DbRow, SqlStore, push_texts};
 use crate::store::locks::Lock;
 use crate::store::service::{
     Changed, DirectoryRecord, NewAuditEntry, PluginRecord, RunState, RunStateChange, TenancyStore,
@@ -116,6 +116,14 @@ impl TenancyStore for SqlStore {
                 .bind(tenant)
                 .fetch_all(&self.reader)
                 .await?;
+        rows.iter().map(directory).collect()
+    }
+
+    async fn directories_of(&self, tenants: &[String]) -> Result<Vec<DirectoryRecord>> {
+        let mut select = QueryBuilder::<Db>::new("SELECT * FROM directories WHERE tenant IN (");
+        push_texts(&mut select, tenants)?;
+        select.push(") ORDER BY tenant, name");
+        let rows = select.build().fetch_all(&self.reader).await?;
         rows.iter().map(directory).collect()
     }
 

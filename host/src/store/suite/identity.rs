@@ -53,6 +53,8 @@ pub(super) async fn a_token_is_found_by_its_hash_and_revoked_once(store: Arc<dyn
     assert_eq!(store.token_of_hash(&late.hash).await.unwrap(), Some(late.clone()));
     assert_eq!(store.token_of_hash(&host.hash).await.unwrap(), Some(host.clone()));
     assert_eq!(store.token_of_hash("00").await.unwrap(), None);
+    assert_eq!(store.token("late").await.unwrap(), Some(late.clone()));
+    assert_eq!(store.token("none").await.unwrap(), None);
     assert_eq!(
         store.tokens(Some("acme")).await.unwrap(),
         std::slice::from_ref(&late)

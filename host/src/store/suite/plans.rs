@@ -112,6 +112,36 @@ pub(super) async fn r44_a_plan_is_given_back_byte_for_byte(store: Arc<dyn Store>
             bytes
         );
     }
+    let read = store
+        .read_parts(&plan.directory, &plan.hash, None, 2)
+        .await
+        .unwrap();
+    assert_eq!(
+        read,
+        [
+            (listed[0].clone(), parts[0].clone()),
+            (listed[1].clone(), parts[1].clone())
+        ]
+    );
+    let rest = store
+        .read_parts(&plan.directory, &plan.hash, Some(1), 9)
+        .await
+        .unwrap();
+    assert_eq!(rest, [(listed[2].clone(), parts[2].clone())]);
+    assert_eq!(
+        store
+            .read_parts(&plan.directory, &plan.hash, Some(2), 9)
+            .await
+            .unwrap(),
+        []
+    );
+    assert_eq!(
+        store
+            .read_parts(&directory("elsewhere"), &plan.hash, None, 9)
+            .await
+            .unwrap(),
+        []
+    );
     let prefix = PlanQuery {
         hash_prefix: Some(plan.hash[..8].to_owned()),
         ..Default::default()
@@ -130,8 +160,14 @@ pub(super) async fn r44_a_plan_is_given_back_byte_for_byte(store: Arc<dyn Store>
         store.part_bytes(&directory("elsewhere"), &plan.hash, 0).await,
         Err(StoreError::NoPart { .. })
     ));
+    hands.forward(Duration::seconds(1));
     let empty = seal(&*store, "run-2", &[]).await;
-    assert_eq!((empty.parts, empty.hash), (0, root_hash([])));
+    assert_eq!((empty.parts, &empty.hash), (0, &root_hash([])));
+    let latest = PlanQuery {
+        limit: 1,
+        ..Default::default()
+    };
+    assert_eq!(store.plans(&latest).await.unwrap(), [empty]);
 }
 
 pub(super) async fn r44_only_what_was_approved_is_given(store: Arc<dyn Store>, _: Hands) {

@@ -203,6 +203,58 @@ pub(super) async fn runs_begin_and_end_once(store: Arc<dyn Store>, hands: Hands)
     );
 }
 
+pub(super) async fn lists_ask_for_many_connections_at_once(store: Arc<dyn Store>, hands: Hands) {
+    let id = |tenant: &str, name: &str| ConnectionId::new(tenant, name);
+    for (number, of) in [
+        id("acme", "google"),
+        id("acme", "entra"),
+        id("acme", "google"),
+        id("beta", "google"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let run = NewRun {
+            id: format!("run-{number}"),
+            connection: of,
+            kind: RunKind::Sync,
+            plan: None,
+        };
+        store.start_run(&run).await.unwrap();
+        hands.forward(Duration::seconds(5));
+    }
+    let asked = [id("acme", "google"), id("none", "google"), id("acme", "entra")];
+    let latest = store.latest_runs(&asked).await.unwrap();
+    let names: Vec<_> = latest
+        .iter()
+        .map(|run| (run.connection.to_string(), run.id.as_str()))
+        .collect();
+    assert_eq!(
+        names,
+        [
+            ("acme/entra".to_owned(), "run-1"),
+            ("acme/google".to_owned(), "run-2")
+        ]
+    );
+    assert_eq!(store.latest_runs(&[]).await.unwrap(), []);
+
+    store.set_mode(&id("acme", "google"), Mode::Active).await.unwrap();
+    store.record_success(&id("beta", "google")).await.unwrap();
+    store.record_success(&id("other", "google")).await.unwrap();
+    let known = store
+        .connections(&["beta".to_owned(), "acme".to_owned()])
+        .await
+        .unwrap();
+    assert_eq!(
+        known.keys().cloned().collect::<Vec<_>>(),
+        [id("acme", "google"), id("beta", "google")]
+    );
+    for (connection, record) in &known {
+        assert_eq!(store.connection(connection).await.unwrap(), *record);
+    }
+    assert!(store.connections(&[]).await.unwrap().is_empty());
+}
+
 pub(super) async fn r44_a_new_connection_is_plan_only(store: Arc<dyn Store>, hands: Hands) {
     let id = ConnectionId::new("default", "google");
     assert_eq!(store.connection(&id).await.unwrap(), ConnectionRecord::default());

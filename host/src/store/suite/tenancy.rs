@@ -145,6 +145,14 @@ pub(super) async fn tenants_and_directories_come_ascending_and_in_pages(store: A
     assert_eq!(ids.len(), 12);
     assert_eq!(store.directories(Some("ab")).await.unwrap().len(), 3);
     assert_eq!(store.directories(Some("none")).await.unwrap(), []);
+    let some = store
+        .directories_of(&["zeta".to_owned(), "ab".to_owned(), "none".to_owned()])
+        .await
+        .unwrap();
+    let mut expected = store.directories(Some("ab")).await.unwrap();
+    expected.extend(store.directories(Some("zeta")).await.unwrap());
+    assert_eq!(some, expected);
+    assert_eq!(store.directories_of(&[]).await.unwrap(), []);
 }
 
 pub(super) async fn the_tenancys_version_grows_with_each_change_and_with_nothing_else(
@@ -323,6 +331,25 @@ pub(super) async fn a_tenant_sees_its_own_plugins_only(store: Arc<dyn Store>, _:
     );
     assert_eq!(store.plugins(None).await.unwrap(), []);
     assert_eq!(store.audit(&AuditQuery::default()).await.unwrap().len(), 6);
+}
+
+pub(super) async fn all_plugins_are_listed_by_digest_the_hosts_first(store: Arc<dyn Store>, _: Hands) {
+    store
+        .put_tenant(&tenant("acme"), None, &entry("t"))
+        .await
+        .unwrap();
+    for (of, digest) in [(Some("acme"), "bb"), (None, "bb"), (None, "aa")] {
+        store
+            .put_plugin(&plugin(of, digest), &entry("plugin"))
+            .await
+            .unwrap();
+    }
+    let all = store.all_plugins().await.unwrap();
+    let told: Vec<_> = all
+        .iter()
+        .map(|one| (&one.digest[..2], one.tenant.as_deref()))
+        .collect();
+    assert_eq!(told, [("aa", None), ("bb", None), ("bb", Some("acme"))]);
 }
 
 pub(super) async fn a_due_run_is_taken_once_and_never_again(store: Arc<dyn Store>, hands: Hands) {
