@@ -249,7 +249,11 @@ impl Watch {
         &self,
         call: impl Future<Output = T> + Send + 'static,
     ) -> Option<T> {
-        let Some(threads) = self.slow_threads.as_ref().filter(|_| self.is_slow() || self.is_elsewhere) else {
+        let Some(threads) = self
+            .slow_threads
+            .as_ref()
+            .filter(|_| self.is_slow() || self.is_elsewhere)
+        else {
             return Some(call.await);
         };
         let aside = Aside {

@@ -32,7 +32,7 @@ impl Service {
                 .or_default()
                 .push(directory);
         }
-        let components = self.components().await?;
+        let components = self.usable_components().await?;
         let mut wanted = BTreeMap::new();
         let mut unusable = BTreeMap::new();
         let mut after = None;
@@ -85,7 +85,7 @@ impl Service {
     }
 
     /// What tenants' own components are good for now.
-    async fn components(&self) -> Result<Components> {
+    async fn usable_components(&self) -> Result<Components> {
         let folder = PluginFolder::new(&self.config.plugins.folder);
         let kept = tokio::task::spawn_blocking(move || folder.list())
             .await

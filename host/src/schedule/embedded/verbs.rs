@@ -11,8 +11,8 @@ use super::{AbortOnDrop, EmbeddedEngine, LOOK_AT_THE_CLOCK};
 use crate::schedule::judge::released;
 use crate::schedule::table::Slot;
 use crate::schedule::{Engine, EngineError, Load, Runner, Served, Status, Timetable, TriggerAnswer};
-use crate::store::service::{JobRecord, NewAuditEntry, Pause, RunState, Trigger, Work};
 use crate::store::ConnectionId;
+use crate::store::service::{JobRecord, NewAuditEntry, Pause, RunState, Trigger, Work};
 
 /// So many connections are asked of the store one by one; of more, all are.
 const FEW: usize = 8;
