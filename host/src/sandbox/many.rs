@@ -83,7 +83,7 @@ async fn one(store: &dyn Store, number: u32, at: &Addresses) -> Result<String> {
         title: format!("{} {} {number}", nth(&FIRST, number), nth(&SECOND, number)),
         jumpcloud: json!({ "base_url": at.jumpcloud, "api_key": { "stored": "jumpcloud" } }),
         plugin: None,
-        enabled: number % 40 != 0,
+        enabled: !number.is_multiple_of(40),
         version: 0,
         created_at: now,
         updated_at: now,
@@ -91,7 +91,7 @@ async fn one(store: &dyn Store, number: u32, at: &Addresses) -> Result<String> {
     store
         .put_tenant(&tenant, None, &entry("tenant.made", &name))
         .await?;
-    let managed = number % 5 != 0;
+    let managed = !number.is_multiple_of(5);
     let id = ConnectionId::new(name.clone(), "google");
     let google = DirectoryRecord {
         id: id.clone(),
@@ -117,7 +117,7 @@ async fn one(store: &dyn Store, number: u32, at: &Addresses) -> Result<String> {
         plan: None,
     };
     store.start_run(&run).await?;
-    let end = if number % 7 == 0 {
+    let end = if number.is_multiple_of(7) {
         RunEnd::new(RunResult::ChangesPending, "3 removals wait for approval")
     } else {
         RunEnd::new(RunResult::Done, "nothing to do")

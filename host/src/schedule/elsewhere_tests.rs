@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
-use super::embedded::Time;
 use super::kept::Kept;
+use super::time::Time;
 use super::{EmbeddedEngine, Engine as _, EngineError, EngineLimits, JobEnd, Runner, TriggerAnswer};
 use crate::store::service::{JobRecord, JobState, Trigger, Work};
 use crate::store::{ConnectionId, RunEnd, RunResult, SqliteStore, Store};

@@ -100,7 +100,6 @@ impl Service {
             connection: Some(id.name.clone()),
             hash_prefix: Some(hash.to_owned()),
             limit: 2,
-            ..PlanQuery::default()
         };
         let mut found = if is_hash {
             self.store.plans(&query).await?

@@ -58,9 +58,12 @@ pub(super) struct SeenPlan {
 
 /// Plans that were read lately, by directory and hash; the latest asked for goes last.
 #[derive(Default)]
-pub(super) struct SeenPlans(Mutex<VecDeque<((String, String), Arc<SeenPlan>)>>);
+pub(super) struct SeenPlans(Mutex<VecDeque<(PlanPlace, Arc<SeenPlan>)>>);
 
-fn place_of(directory: &DirectoryKey, hash: &str) -> (String, String) {
+/// A directory's key and a plan's hash.
+type PlanPlace = (String, String);
+
+fn place_of(directory: &DirectoryKey, hash: &str) -> PlanPlace {
     (directory.as_str().to_owned(), hash.to_owned())
 }
 

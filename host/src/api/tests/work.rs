@@ -121,7 +121,10 @@ async fn a_directory_says_who_paused_it_and_why_it_is_in_quarantine_with_the_way
         ..RunState::default()
     };
     let id = ConnectionId::new("acme", "google");
-    rig.store.put_run_state(&id, &state, None).await.unwrap();
+    rig.store
+        .change_run_state(&id, &|kept| *kept = state.clone(), None)
+        .await
+        .unwrap();
     // The list tells the same as the object.
     let list = rig
         .get(&operator, "/api/v1/tenants/acme/directories")

@@ -83,7 +83,8 @@ fn limit(resource: rustix::process::Resource, most: u64) {
     }
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(target_os = "linux")]
+#[cfg(test)]
 mod tests {
     use super::*;
 
