@@ -146,13 +146,13 @@ fn the_table_says_where_the_tests_of_each_requirement_stand() {
     let path = project().join("tests/README.md");
     let text = fs::read_to_string(&path).unwrap();
     let found = found();
-    let mut seen = BTreeSet::new();
+    let mut seen = Vec::new();
     let written: String = text
         .lines()
         .map(|line| match row(line) {
             None => format!("{line}\n"),
             Some((number, short)) => {
-                seen.insert(number);
+                seen.push(number);
                 let files: Vec<String> = found
                     .get(&number)
                     .into_iter()
@@ -165,8 +165,8 @@ fn the_table_says_where_the_tests_of_each_requirement_stand() {
         .collect();
     assert_eq!(
         seen,
-        NUMBERS.collect(),
-        "the table has a line for each requirement"
+        NUMBERS.collect::<Vec<u32>>(),
+        "the table has one line for each requirement, in order"
     );
     if std::env::var_os("GROUPCAST_WRITE_TABLE").is_some() {
         fs::write(&path, &written).unwrap();
