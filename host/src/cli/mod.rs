@@ -52,9 +52,7 @@ pub fn main() -> ExitCode {
             }
         };
     }
-    if let Ok(program) = std::env::current_exe() {
-        crate::plugin::starts_itself(program);
-    }
+    crate::plugin::starts_itself();
     let command_line = match CommandLine::try_parse() {
         Ok(command_line) => command_line,
         Err(error) => {

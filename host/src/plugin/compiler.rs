@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -158,10 +158,7 @@ impl CompilerProcess {
             path: origin.to_owned(),
             reason: how,
         };
-        let started = Command::new(&self.program)
-            .args(&self.arguments)
-            .env_clear()
-            .envs(super::apart::environment())
+        let started = super::apart::command(&self.program, &self.arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())

@@ -33,6 +33,7 @@ pub(in crate::plugin) fn make_way() {
 pub(super) fn shut_off() {
     #[cfg(target_os = "linux")]
     {
+        let _name_for_people = rustix::thread::set_name(c"groupcast-run");
         // A process that holds somebody else's component goes first when memory runs out.
         let _older_system = std::fs::write("/proc/self/oom_score_adj", "1000");
         if let Err(error) = landlock_all_but_compiled() {

@@ -14,6 +14,7 @@ mod remote;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::{LazyLock, OnceLock};
 
 use bytes::Bytes;
@@ -41,8 +42,23 @@ static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
 
 /// Says that this process is of a program that takes [`RUN_ARGUMENTS`] and `plugin compile`: from now on, every engine
 /// has components of others compiled and run by it in processes of their own.
-pub fn starts_itself(program: PathBuf) {
-    PROGRAM.get_or_init(|| program);
+pub fn starts_itself() {
+    if let Some(program) = own_file() {
+        PROGRAM.get_or_init(|| program);
+    }
+}
+
+/// The kernel's link to the program that a process runs.
+const OWN_LINK: &str = "/proc/self/exe";
+
+/// The file that this process was started from. By the kernel's link where there is one: a newer version that was put in
+/// the file's place meanwhile may have other messages.
+fn own_file() -> Option<PathBuf> {
+    let link = Path::new(OWN_LINK);
+    if cfg!(target_os = "linux") && link.exists() {
+        return Some(link.to_path_buf());
+    }
+    std::env::current_exe().ok()
 }
 
 /// The program, if it said so.
@@ -97,10 +113,18 @@ fn is_compiled_for_others() -> bool {
     *KEPT
 }
 
-/// What such a process needs of the environment: where compiled components are. Nothing else: it may hold secrets.
-pub(super) fn environment() -> Vec<(&'static str, OsString)> {
-    ["CACHE_DIRECTORY", "XDG_CACHE_HOME", "HOME"]
+/// How a program is started for somebody else's component. Of the environment it gets where compiled components are, and
+/// nothing else: the rest may hold secrets.
+pub(super) fn command(program: &Path, arguments: &[OsString]) -> Command {
+    let kept = ["CACHE_DIRECTORY", "XDG_CACHE_HOME", "HOME"]
         .into_iter()
-        .filter_map(|name| Some((name, std::env::var_os(name)?)))
-        .collect()
+        .filter_map(|name| Some((name, std::env::var_os(name)?)));
+    let mut command = Command::new(program);
+    command.args(arguments).env_clear().envs(kept);
+    #[cfg(unix)]
+    if program == Path::new(OWN_LINK) {
+        // For whoever looks at a list of processes.
+        std::os::unix::process::CommandExt::arg0(&mut command, "groupcast");
+    }
+    command
 }

@@ -68,10 +68,7 @@ struct Running {
 
 impl Running {
     fn start(process: &RunnerProcess, limits: &RunLimits) -> std::io::Result<Self> {
-        let mut child = Command::new(&process.program)
-            .args(&process.arguments)
-            .env_clear()
-            .envs(super::environment())
+        let mut child = Command::from(super::command(&process.program, &process.arguments))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -104,12 +101,12 @@ impl Running {
         }
         let mut told = Told::default();
         let mut under_way = FuturesUnordered::new();
+        let mut is_gone = false;
         loop {
             let said = tokio::select! {
                 Some(answers) = under_way.next() => {
-                    if self.say(&answers).await.is_err() {
-                        return Err(self.ended_early(limits).await);
-                    }
+                    // Whoever does not hear it has ended, and has said why before.
+                    is_gone = is_gone || self.say(&answers).await.is_err();
                     continue;
                 }
                 // One call, and the requests that it need not wait for.
@@ -480,6 +477,22 @@ mod tests {
 
         let clock = made(&Nothing, Call::WallNow).await.unwrap_err();
         assert_eq!(clock.kind, FailureKind::Denied);
+    }
+
+    /// A component that ends need not wait for what it asked for.
+    #[tokio::test]
+    async fn an_end_counts_though_an_answer_finds_nobody_any_more() {
+        let ended = r#"{"ended":{"outcome":{"Err":"cancelled"},"memory_peak":5,"has_flooded":false,"computed":{"secs":0,"nanos":0}}}"#;
+        let asks = r#"{"calls":{"number":1,"computed":{"secs":0,"nanos":0},"call":"next-part"}}"#;
+        let many: String = (0..50).map(|_| saying(&[asks])).collect();
+        for _ in 0..10 {
+            let ran = ran(&format!("exec <&-; {many}{}", saying(&[ended]))).await;
+            assert!(
+                matches!(ran.outcome, Err(RunError::Cancelled)),
+                "{:?}",
+                ran.outcome
+            );
+        }
     }
 
     #[tokio::test]

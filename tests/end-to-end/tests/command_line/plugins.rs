@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use groupcast::plugin::EMBEDDED;
@@ -13,8 +15,8 @@ use groupcast_tests::{Lab, Target, hostile};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::program::{Calling, begin, call, write};
-use crate::web::{Api, port};
+use crate::program::{Calling, PROGRAM, begin, call, program_at, write};
+use crate::web::{Api, Told, port};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -188,8 +190,8 @@ fn make_tenant(lab: &mut Lab, api: &Api, google: toml::Table, jumpcloud: &str) {
     api.ask("PUT", path, Some(&on), Some(&version)).is(200);
 }
 
-/// A host that serves, with tenants in the store alone, and somebody who administers it.
-fn serve(lab: &mut Lab) -> (Api, Calling) {
+/// What a host needs that has its tenants in the store alone, and somebody who administers it.
+fn administered(lab: &mut Lab) -> Api {
     let folder = lab.folder.path().to_path_buf();
     for section in ["jumpcloud", "google", "entra"] {
         lab.config.remove(section);
@@ -200,16 +202,99 @@ fn serve(lab: &mut Lab) -> (Api, Calling) {
     lab.config.insert("service".to_owned(), service.into());
     lab.config_file();
     let made = call(&folder, &["token", "create", "--name", "test", "--role", "admin"]).code(0);
-    let api = Api {
+    Api {
         address,
         token: made.out.trim().to_owned(),
-    };
-    let serving = begin(&folder, &["serve"]);
-    serving.until("it serves", PATIENCE, || {
-        api.tried("GET", "/whoami", None, None)
-            .is_some_and(|told| told.status == 200)
-    });
+    }
+}
+
+fn answers(api: &Api) -> bool {
+    api.tried("GET", "/whoami", None, None)
+        .is_some_and(|told| told.status == 200)
+}
+
+/// A host that serves in this process.
+fn serve(lab: &mut Lab) -> (Api, Calling) {
+    let api = administered(lab);
+    let serving = begin(lab.folder.path(), &["serve"]);
+    serving.until("it serves", PATIENCE, || answers(&api));
     (api, serving)
+}
+
+/// Lets a tenant run a component that is granted to it.
+fn choose(api: &Api, digest: &str) -> Told {
+    let version = api.get("/tenants/acme").version;
+    let chosen = json!({ "plugin": digest });
+    api.ask("PATCH", "/tenants/acme", Some(&chosen), Some(&version))
+}
+
+/// Whether a process has one that runs a component for it.
+fn runs_a_component(process: u32) -> bool {
+    let parent = format!("PPid:\t{process}");
+    std::fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .any(|folder| {
+            let status = std::fs::read_to_string(folder.join("status")).unwrap_or_default();
+            status.lines().any(|line| line == parent)
+                && std::fs::read(folder.join("cmdline"))
+                    .is_ok_and(|words| words == b"groupcast\0plugin\0run\0")
+        })
+}
+
+/// An upgrade puts another file in the program's place while it serves: what runs components is the program that serves.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenants_component_syncs_in_a_process_of_the_program_that_serves_though_its_file_was_replaced() {
+    let mut lab = Lab::new().await;
+    lab.group("Sales", Some("sales@example.com"), &[0, 1]);
+    let folder = lab.folder.path().to_path_buf();
+    let google = lab.config["google"].as_table().unwrap().clone();
+    let jumpcloud = lab.simulators.addresses().jumpcloud.clone();
+    let api = administered(&mut lab);
+    let file = folder.join("groupcast");
+    std::fs::copy(PROGRAM, &file).unwrap();
+    let mut serving = program_at(&file, &folder, &["serve"]).start();
+    serving.until("it serves", PATIENCE, |_| answers(&api));
+    std::fs::remove_file(&file).unwrap();
+    make_tenant(&mut lab, &api, google, &jumpcloud);
+
+    let mut component = EMBEDDED.to_vec();
+    // A custom section that nobody reads: somebody else's component, that does what the built-in one does.
+    component.extend([0, 3, 1, b'x', 0]);
+    let digest = sha256(&component);
+    api.upload(&format!("/plugins/{digest}"), &component).is(200);
+    let grant = json!({ "tenant": "acme" });
+    let granted = api.ask("PUT", &format!("/plugins/{digest}/grants"), Some(&grant), None);
+    assert!(granted.status < 300, "{granted:?}");
+    choose(&api, &digest).is(200);
+
+    let directory = "/tenants/acme/directories/google";
+    let (number, done) = (serving.number(), Arc::new(AtomicBool::new(false)));
+    let looking = {
+        let done = Arc::clone(&done);
+        std::thread::spawn(move || {
+            let mut seen = false;
+            while !done.load(Ordering::Relaxed) {
+                seen |= runs_a_component(number);
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            seen
+        })
+    };
+    let planned = api.work(directory, &json!({ "work": "plan" }));
+    let plan = planned["plan"].as_str().unwrap_or_else(|| panic!("{planned}"));
+    let approve = format!("{directory}/plans/{plan}/approvals");
+    api.ask("POST", &approve, Some(&json!({})), None).is(200);
+    let applied = api.work(directory, &json!({ "work": "apply", "plan": plan }));
+    done.store(true, Ordering::Relaxed);
+    assert_eq!(applied["end"]["result"], "done", "{applied}");
+    assert_eq!(
+        lab.people(Target::Google, "Sales", "sales@example.com"),
+        groupcast_tests::people(&[0, 1])
+    );
+    assert!(looking.join().unwrap(), "no process ran it");
+    serving.terminate();
+    assert_eq!(serving.ended().code, Some(0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -247,17 +332,8 @@ async fn what_is_granted_by_the_command_line_is_what_a_tenants_runs_may_do() {
 
     call(&folder, &["plugin", "pull", &reference]).code(0);
     let digest = sha256(EMBEDDED);
-    let choose = || {
-        let version = api.get("/tenants/acme").version;
-        api.ask(
-            "PATCH",
-            "/tenants/acme",
-            Some(&json!({ "plugin": digest })),
-            Some(&version),
-        )
-    };
     // Kept is not granted.
-    choose().is(422);
+    choose(&api, &digest).is(422);
     call(&folder, &["plugin", "grant", "0000", "--tenant", "acme"])
         .code(3)
         .says(&["plugin list"]);
@@ -276,7 +352,7 @@ async fn what_is_granted_by_the_command_line_is_what_a_tenants_runs_may_do() {
             .iter()
             .all(|rule| rule["writes"] == false)
     );
-    choose().is(200);
+    choose(&api, &digest).is(200);
 
     // It may read, so it plans; and it may not write, whatever is approved.
     let directory = "/tenants/acme/directories/google";

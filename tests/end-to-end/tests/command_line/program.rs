@@ -154,7 +154,15 @@ fn plain(bytes: &[u8]) -> String {
 
 /// The program as a process with these words, in a folder.
 pub fn groupcast(folder: &Path, words: &[&str]) -> Program {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_groupcast-under-test"));
+    program_at(Path::new(PROGRAM), folder, words)
+}
+
+/// The program's file.
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_groupcast-under-test");
+
+/// The same, from a copy of its file.
+pub fn program_at(file: &Path, folder: &Path, words: &[&str]) -> Program {
+    let mut command = Command::new(file);
     command.args(words).current_dir(folder);
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("GROUPCAST_") {
@@ -245,6 +253,11 @@ impl Running {
     /// What it has said on standard output so far.
     pub fn out(&self) -> String {
         self.out.text()
+    }
+
+    /// Its number among the system's processes.
+    pub fn number(&self) -> u32 {
+        self.child.id()
     }
 
     /// Whether it is still there.

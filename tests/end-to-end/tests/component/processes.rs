@@ -5,10 +5,15 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use groupcast::config::Config;
-use groupcast::plugin::{CompilerProcess, Plugin, PluginEngine, RunError, RunLimits, RunnerProcess, Sandbox};
-use groupcast::run::{Groupcast, NoObserver};
+use groupcast::plugin::{
+    CompilerProcess, EMBEDDED, Plugin, PluginEngine, RunError, RunLimits, RunnerProcess, Sandbox,
+};
+use groupcast::recording::Recording;
+use groupcast::run::{Groupcast, NoObserver, Selection, SyncOutcome};
 use groupcast::store::SqliteStore;
-use groupcast_tests::{Lab, Target, hostile};
+use groupcast_guest::engine::Extent;
+use groupcast_tests::{BOTH, Lab, Target, hostile, people, user};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::services::Deaf;
@@ -164,4 +169,140 @@ async fn the_built_in_component_runs_in_the_hosts_process() {
     let (planned, most) = tokio::join!(planning, looking);
     planned.unwrap_or_else(|failure| panic!("{failure}"));
     assert_eq!(most, 0);
+}
+
+/// The built-in component as somebody else's: another digest, the same behaviour.
+fn somebody_elses() -> Vec<u8> {
+    let mut bytes = EMBEDDED.to_vec();
+    // A custom section that nobody reads.
+    bytes.extend([0, 3, 1, b'x', 0]);
+    bytes
+}
+
+/// How many processes of runs were there at once, at the most, until this is stopped.
+fn watch(stop: CancellationToken) -> JoinHandle<usize> {
+    tokio::spawn(async move {
+        let mut most = 0;
+        while !stop.is_cancelled() {
+            most = most.max(running().len());
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        most
+    })
+}
+
+/// What a sync asks of the host, all of it, past both ends of the pipes; and the recording of it is as good as any.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_whole_sync_is_done_in_processes_of_their_own_and_its_recording_is_replayed_in_this_one() {
+    for target in BOTH {
+        let mut lab = Lab::new().await;
+        let id = lab.group("Sales", Some("sales@example.com"), &[0, 1]);
+        let config = Config::load(&lab.config_file()).unwrap();
+        let (engine, _) = apart();
+        let plugin = engine.load(somebody_elses(), "somebody.wasm").await.unwrap();
+        assert!(!plugin.is_built_in());
+        let setups = groupcast::run::connections(&config).await.unwrap();
+        let store = Arc::new(SqliteStore::open(&config.store_path).await.unwrap());
+        let host = Groupcast::with_plugin(
+            setups,
+            store,
+            Arc::clone(&engine),
+            Arc::clone(&plugin),
+            Arc::new(NoObserver),
+        )
+        .recording(config.recordings.clone());
+        let (connection, cancel, stop) = (
+            target.connection(),
+            CancellationToken::new(),
+            CancellationToken::new(),
+        );
+        let watched = watch(stop.clone());
+        let mut runs = Vec::new();
+        for there in [&[0, 1][..], &[0, 1, 2]] {
+            if there.len() == 3 {
+                lab.jumpcloud(|jumpcloud| jumpcloud.add_user_to_group(&id, &user(2)));
+            }
+            let planned = host
+                .plan(&connection, &cancel)
+                .await
+                .unwrap_or_else(|failure| panic!("{target:?}: {failure}"));
+            let applied = host
+                .apply(&connection, &planned.plan.hash, Selection::default(), &cancel)
+                .await
+                .unwrap_or_else(|failure| panic!("{target:?}: {failure}"));
+            assert_eq!(
+                lab.people(target, "Sales", "sales@example.com"),
+                people(there),
+                "{target:?}"
+            );
+            runs.extend([planned.run, applied.run]);
+        }
+        let at_rest = host.sync(&connection, Extent::Changes, &cancel).await;
+        assert!(
+            matches!(at_rest, Ok(SyncOutcome::Nothing(_))),
+            "{target:?}: {at_rest:?}"
+        );
+        stop.cancel();
+        assert_eq!(watched.await.unwrap(), 1, "{target:?}");
+
+        for run in runs {
+            let place = config.recordings.path(&run).unwrap();
+            let recording = Recording::read(&place).unwrap_or_else(|error| panic!("{error}"));
+            let replayed = groupcast::recording::replay(&engine, &plugin, recording, &cancel)
+                .await
+                .unwrap_or_else(|error| panic!("{target:?}: {error}"));
+            assert_eq!(replayed.difference, None, "{target:?}");
+            assert!(replayed.calls > 20, "{target:?}: {}", replayed.calls);
+        }
+    }
+}
+
+/// What the process costs is measured and printed; that there is none where none is needed is asserted.
+#[tokio::test(flavor = "multi_thread")]
+async fn only_components_of_others_cost_a_process() {
+    let mut lab = Lab::new().await;
+    lab.group("Sales", Some("sales@example.com"), &[0, 1]);
+    lab.plan_and_apply(Target::Google).await;
+    let config = Config::load(&lab.config_file()).unwrap();
+    let (engine, built_in) = apart();
+    let foreign = engine.load(somebody_elses(), "somebody.wasm").await.unwrap();
+    let mut processes = Vec::new();
+    for plugin in [built_in, foreign] {
+        let setups = groupcast::run::connections(&config).await.unwrap();
+        let store = Arc::new(SqliteStore::open(&config.store_path).await.unwrap());
+        let host = Groupcast::with_plugin(setups, store, Arc::clone(&engine), plugin, Arc::new(NoObserver));
+        let mut took = Vec::new();
+        let (mut largest, mut memory) = (0, 0);
+        for _ in 0..12 {
+            let begun = Instant::now();
+            let (connection, cancel) = (Target::Google.connection(), CancellationToken::new());
+            let syncing = host.sync(&connection, Extent::Changes, &cancel);
+            tokio::pin!(syncing);
+            let ended = loop {
+                tokio::select! {
+                    ended = &mut syncing => break ended,
+                    () = tokio::time::sleep(Duration::from_millis(1)) => {
+                        for process in running() {
+                            let kib = |name: &str| {
+                                let told = field(process, name)?;
+                                told.split_whitespace().next()?.parse::<u64>().ok()
+                            };
+                            largest = largest.max(kib("VmHWM:").unwrap_or_default());
+                            memory = memory.max(kib("RssAnon:").unwrap_or_default());
+                        }
+                    }
+                }
+            };
+            assert!(matches!(ended, Ok(SyncOutcome::Nothing(_))), "{ended:?}");
+            took.push(begun.elapsed());
+        }
+        took.sort_unstable();
+        println!(
+            "a sync without changes: median {:?}; the process at most {largest} KiB, {memory} KiB of it its own",
+            took[took.len() / 2]
+        );
+        processes.push(largest);
+    }
+    assert_eq!(processes[0], 0, "the built-in component has no process");
+    assert!(processes[1] > 0, "the other one has");
 }
