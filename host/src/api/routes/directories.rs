@@ -15,7 +15,7 @@ use super::super::refusal::of_change;
 use super::super::version::IfMatch;
 use super::super::views::{ApiPreflight, Directory, Vendor, declared};
 use super::super::web::Web;
-use super::{DirectoryPath, TenantPath, json, made, object, page};
+use super::{DirectoryPath, TenantPath, bounded, json, made, object, page};
 use crate::service::{DirectoryView, NewDirectory};
 use crate::store::ConnectionId;
 
@@ -195,6 +195,9 @@ pub(super) async fn pause(
     Place(path): Place<DirectoryPath>,
     Strict(why): Strict<PauseReason>,
 ) -> Result<Response, Problem> {
+    if !why.reason.is_empty() {
+        bounded("reason", &why.reason, 500)?;
+    }
     web.service
         .pause(&caller.principal, &path.id(), &why.reason)
         .await?;

@@ -96,13 +96,15 @@ async fn a_directory_says_who_paused_it_and_why_it_is_in_quarantine_with_the_way
         (&quiet["paused"], &quiet["quarantine"], &quiet["failures"]),
         (&Value::Null, &Value::Null, &json!(0))
     );
-    let paused = rig
-        .post(
-            &operator,
-            &format!("{place}/pause"),
-            &json!({ "reason": "a move of offices" }),
-        )
-        .await;
+    let pause = async |reason: &str| {
+        let place = format!("{place}/pause");
+        rig.post(&operator, &place, &json!({ "reason": reason })).await
+    };
+    let too_long = pause(&"ö".repeat(501)).await;
+    assert_eq!(too_long.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(rig.get(&operator, place).await.json()["paused"], Value::Null);
+    assert_eq!(pause(&"ö".repeat(500)).await.status, StatusCode::NO_CONTENT);
+    let paused = pause("a move of offices").await;
     assert_eq!(paused.status, StatusCode::NO_CONTENT);
     let told = rig.get(&operator, place).await.json();
     assert_eq!(told["paused"]["reason"], "a move of offices");
