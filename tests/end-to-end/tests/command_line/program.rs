@@ -294,9 +294,17 @@ impl Running {
     /// stands still.
     pub fn freeze(&self) {
         self.signal(Signal::STOP);
-        let stat = format!("/proc/{}/stat", self.child.id());
+        // One thread may stand still while another one takes a lock yet.
+        let stands = |thread: std::fs::DirEntry| {
+            let stat = std::fs::read_to_string(thread.path().join("stat"));
+            stat.is_ok_and(|stat| stat.contains(") T "))
+        };
+        let threads = format!("/proc/{}/task", self.child.id());
         let start = Instant::now();
-        while !std::fs::read_to_string(&stat).unwrap().contains(") T ") {
+        while !std::fs::read_dir(&threads)
+            .unwrap()
+            .all(|thread| thread.is_ok_and(stands))
+        {
             assert!(
                 start.elapsed() < Duration::from_secs(10),
                 "it does not stand still"
