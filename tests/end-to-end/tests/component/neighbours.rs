@@ -19,7 +19,7 @@ const BLOCK: usize = 40;
 const BLOCKS: usize = 6;
 /// A machine that is busy with something else shows in one attempt or another; a host that lets components be in others'
 /// way shows in each.
-const ATTEMPTS: usize = 3;
+const ATTEMPTS: usize = 6;
 /// Tenants whose components mean harm, all at once.
 const HOSTILE: usize = 6;
 /// What they do, one after the other: everything that a component can do to a machine, and the loudest again and again.

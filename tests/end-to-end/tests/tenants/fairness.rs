@@ -20,7 +20,7 @@ const SMALL: usize = 50;
 const LARGEST_RATIO: f64 = 1.5;
 /// A machine that is busy with something else shows in one attempt or another; a host in which a large tenant is in
 /// others' way shows in each.
-const ATTEMPTS: usize = 3;
+const ATTEMPTS: usize = 6;
 
 /// The threads of vendors. Those of the large tenant are of low priority: in life vendors compute elsewhere, and only what
 /// the host itself does for a large tenant is to be in the way of small ones.
