@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use groupcast_guest::failure::{Failure, FailureKind};
 use tokio::runtime::{Handle, Runtime};
-use tokio::sync::{Notify, Semaphore, SemaphorePermit};
+use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinHandle;
 use tracing::Instrument as _;
 
@@ -175,6 +175,11 @@ impl Watch {
         self.slow.load(Ordering::Relaxed)
     }
 
+    /// Whether what is done here for the run makes way for what is done for others.
+    fn makes_way(&self) -> bool {
+        self.is_slow() || self.is_elsewhere
+    }
+
     /// Ends the run, from wherever it is seen that it must; the first reason counts.
     pub(super) fn doom(&self, violation: Violation) {
         self.doom
@@ -212,13 +217,14 @@ impl Watch {
         UnderWay(Arc::clone(self))
     }
 
-    /// A call to the store. One of a slow run is made on the host's own threads, and few of them at once.
+    /// A call to the store, which counts as the run's computing. One of a slow run, or of one elsewhere, is made on the
+    /// host's own threads, and few of them at once.
     pub(super) async fn served<T: Send + 'static>(
         self: &Arc<Self>,
         call: impl Future<Output = Result<T, Failure>> + Send + 'static,
     ) -> Result<T, Failure> {
         let _under_way = self.call();
-        if !self.is_slow() {
+        if !self.makes_way() {
             let began = Instant::now();
             let result = call.await;
             self.charge(began.elapsed());
@@ -229,11 +235,6 @@ impl Watch {
         let result = Joined(tokio::spawn(call.in_current_span())).await;
         self.charge(began.elapsed());
         result.unwrap_or_else(|error| Err(Failure::new(FailureKind::Host, "host", error.to_string())))
-    }
-
-    /// A place for a call to the store, which runs of low priority have few of.
-    pub(super) async fn place(&self) -> Option<SemaphorePermit<'_>> {
-        self.calls.acquire().await.ok()
     }
 
     /// Whether a run that computes in another process is over its time, with what was done here for it.
@@ -249,11 +250,7 @@ impl Watch {
         &self,
         call: impl Future<Output = T> + Send + 'static,
     ) -> Option<T> {
-        let Some(threads) = self
-            .slow_threads
-            .as_ref()
-            .filter(|_| self.is_slow() || self.is_elsewhere)
-        else {
+        let Some(threads) = self.slow_threads.as_ref().filter(|_| self.makes_way()) else {
             return Some(call.await);
         };
         let aside = Aside {
@@ -266,7 +263,7 @@ impl Watch {
             .ok()
     }
 
-    pub(super) fn charge(&self, time: Duration) {
+    fn charge(&self, time: Duration) {
         self.served.fetch_add(nanoseconds(time), Ordering::Relaxed);
     }
 }

@@ -459,23 +459,27 @@ async fn compiled(
     limits: RunLimits,
     runs: u32,
 ) -> Result<(Arc<PluginEngine>, Arc<Plugin>), PluginError> {
-    let built_in = plugin.is_none();
-    let (engine, embedded) = tokio::task::spawn_blocking(move || {
-        let engine = PluginEngine::new(runs, &limits)?;
-        let plugin = built_in.then(|| Plugin::embedded(&engine)).transpose()?;
-        Ok::<_, PluginError>((Arc::new(engine), plugin))
-    })
-    .await
-    .map_err(|error| PluginError::Engine(error.to_string()))??;
-    let plugin = match (embedded, plugin) {
-        (Some(embedded), _) => Arc::new(embedded),
-        (None, Some(path)) => {
-            let bytes = crate::plugin::read_file(&path)?;
-            engine.load(bytes, &path.display().to_string()).await?
+    let engine = Arc::new(blocking(move || PluginEngine::new(runs, &limits)).await?);
+    let plugin = match plugin {
+        Some(path) => {
+            let origin = path.display().to_string();
+            let bytes = blocking(move || crate::plugin::read_file(&path)).await?;
+            engine.load(bytes, &origin).await?
         }
-        (None, None) => return Err(PluginError::Engine("there is no component to run".to_owned())),
+        None => {
+            let engine = Arc::clone(&engine);
+            Arc::new(blocking(move || Plugin::embedded(&engine)).await?)
+        }
     };
     Ok((engine, plugin))
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, PluginError> + Send + 'static,
+) -> Result<T, PluginError> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| PluginError::Engine(error.to_string()))?
 }
 
 /// Sortable by time, unique among processes.

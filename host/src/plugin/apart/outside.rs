@@ -3,7 +3,6 @@
 
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
-use std::time::Instant;
 
 use bytes::Bytes;
 use futures_util::stream::FuturesUnordered;
@@ -272,17 +271,13 @@ impl Told {
     }
 }
 
-/// Answers a call. What the store does for it counts as its own computing.
 async fn answer(services: Arc<dyn RunServices>, watch: &Arc<Watch>, call: Call) -> Answer {
-    let _under_way = watch.call();
     if let Call::Send(request) = call {
+        let _under_way = watch.call();
         return Answer::Reply(sent(services, watch, request).await);
     }
-    let _place = watch.place().await;
-    let began = Instant::now();
-    let answer = made(services.as_ref(), call).await.unwrap_or_else(Answer::Failed);
-    watch.charge(began.elapsed());
-    answer
+    let made = async move { made(services.as_ref(), call).await };
+    watch.served(made).await.unwrap_or_else(Answer::Failed)
 }
 
 async fn made(services: &dyn RunServices, call: Call) -> Result<Answer, Failure> {
