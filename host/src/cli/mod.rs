@@ -18,7 +18,6 @@ pub mod render;
 mod serve;
 pub mod serving;
 mod session;
-pub mod store_arguments;
 pub mod surroundings;
 #[cfg(test)]
 mod tests;

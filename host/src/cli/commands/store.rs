@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
+use crate::cli::arguments::StoreCommand;
 use crate::cli::exit::Exit;
 use crate::cli::problem::Problem;
 use crate::cli::session::Session;
-use crate::cli::store_arguments::StoreCommand;
 use crate::store::service::{Actor, NewAuditEntry};
 use crate::store::{
     BackupSummary, Location, Pruned, RestoreOptions, Retention, Schema, StoreError, StoreStatus,
