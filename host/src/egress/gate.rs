@@ -481,5 +481,4 @@ fn part_labels(decoded: &Decoded) -> Vec<String> {
 }
 
 #[cfg(test)]
-#[path = "gate_tests.rs"]
 mod tests;
