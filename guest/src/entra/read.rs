@@ -520,5 +520,4 @@ fn kind(member: &DirectoryObject) -> MemberKind {
 }
 
 #[cfg(test)]
-#[path = "read_tests.rs"]
 mod tests;
