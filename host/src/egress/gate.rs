@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use groupcast_guest::plan::part::Operation;
-use http::{Request, Response, StatusCode, Uri};
+use http::{Method, Request, Response, StatusCode, Uri};
 use tokio::sync::Semaphore;
 use tracing::Instrument as _;
 
@@ -212,6 +212,16 @@ impl Gate {
     /// What went through so far.
     pub fn totals(&self) -> Totals {
         self.totals.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether a request can change anything at its vendor. Reads are sent with `POST` too, many in a batch. One that will
+    /// be refused counts as a write: it is not known for anything else.
+    pub fn may_write(&self, request: &Request<Bytes>) -> bool {
+        let is_known_to_read = || {
+            self.check(request.clone())
+                .is_ok_and(|checked| checked.writes.is_empty())
+        };
+        !matches!(*request.method(), Method::GET | Method::HEAD) && !is_known_to_read()
     }
 
     /// Sends one request of the guest, if it may be sent, and gives the whole answer. Redirects are answers.

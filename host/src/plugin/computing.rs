@@ -176,7 +176,7 @@ impl Watch {
     }
 
     /// Whether what is done here for the run makes way for what is done for others.
-    fn makes_way(&self) -> bool {
+    pub(super) fn makes_way(&self) -> bool {
         self.is_slow() || self.is_elsewhere
     }
 

@@ -238,12 +238,14 @@ impl WasiHttpHooks for GateHooks {
 /// Sends a request. A run that is stopped is dropped with everything it waits for, but what is on the wire then cannot be
 /// called back: for what may be a write, a task of its own waits to its end, and holds the run's services, and with them
 /// its directory (R48), for as long. That task is the host's own: a write does not wait for a place in the slow lane.
+/// Entra's reads come as `POST` too, twenty in a batch: those of a run that makes way do so as every other read.
 pub(super) async fn deliver(
     services: Arc<dyn RunServices>,
     watch: &Watch,
     request: http::Request<Bytes>,
 ) -> Result<http::Response<Bytes>, NoAnswer> {
-    if matches!(*request.method(), http::Method::GET | http::Method::HEAD) {
+    let is_safe = matches!(*request.method(), http::Method::GET | http::Method::HEAD);
+    if is_safe || watch.makes_way() && !services.may_write(&request) {
         return watch
             .answered(async move { services.send(request).await })
             .await

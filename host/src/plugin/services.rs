@@ -79,6 +79,10 @@ pub trait RunServices: Send + Sync + 'static {
     fn journal(&self) -> Option<Arc<dyn Journal>> {
         None
     }
+    /// Whether a request can change anything at its vendor, as far as can be told before it is sent.
+    fn may_write(&self, request: &http::Request<Bytes>) -> bool {
+        !matches!(*request.method(), http::Method::GET | http::Method::HEAD)
+    }
     /// Sends one request through the egress gate. Both bodies are whole.
     async fn send(&self, request: http::Request<Bytes>) -> Result<http::Response<Bytes>, NoAnswer>;
     /// WIT `plan-sink.put`.

@@ -75,6 +75,12 @@ impl RunServices for Journalled {
         Some(Arc::clone(&self.journal))
     }
 
+    fn may_write(&self, request: &http::Request<Bytes>) -> bool {
+        self.services
+            .as_ref()
+            .is_some_and(|services| services.may_write(request))
+    }
+
     async fn send(&self, request: http::Request<Bytes>) -> Result<http::Response<Bytes>, NoAnswer> {
         match &self.services {
             Some(services) => services.send(request).await,

@@ -179,6 +179,10 @@ fn no_answer(error: &GateError) -> NoAnswer {
 
 #[async_trait]
 impl RunServices for RunHost {
+    fn may_write(&self, request: &http::Request<Bytes>) -> bool {
+        self.gate.may_write(request)
+    }
+
     async fn send(&self, request: http::Request<Bytes>) -> Result<http::Response<Bytes>, NoAnswer> {
         self.gate.send(request).await.map_err(|error| {
             tracing::debug!(connection = %self.about.connection, %error, "no answer");

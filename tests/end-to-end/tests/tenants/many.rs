@@ -7,7 +7,7 @@ use groupcast::plugin::RunLimits;
 use groupcast::schedule::{Engine, EngineLimits};
 use groupcast::store::service::Trigger;
 use groupcast_simulators::Vendor;
-use groupcast_tests::{Lab, user};
+use groupcast_tests::{Lab, Target, user};
 
 use crate::service::{Host, configuration, in_step, latencies, names, percentile, resident, tenants, whole};
 
@@ -23,6 +23,7 @@ async fn every_cycle_without_changes_is_done_in_time() {
     let file = configuration(
         &lab,
         &names("tenant", count),
+        Target::Google,
         whole().then_some(EVERY_FIVE_MINUTES),
     );
     let path = lab.folder.path().join("groupcast.toml");

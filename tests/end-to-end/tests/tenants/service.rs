@@ -9,7 +9,7 @@ use groupcast::run::{Groupcast, JobRunner, NoObserver, Selection};
 use groupcast::schedule::{EmbeddedEngine, Engine, EngineLimits, JobWatcher, Served, TriggerAnswer};
 use groupcast::store::service::{JobRecord, JobState, Trigger, Work};
 use groupcast::store::{ConnectionId, RunResult, SqliteStore, Store};
-use groupcast_tests::Lab;
+use groupcast_tests::{Lab, Target};
 use tokio_util::sync::CancellationToken;
 
 /// How many tenants, where the command says nothing.
@@ -27,15 +27,15 @@ pub fn whole() -> bool {
     std::env::var_os("GROUPCAST_TENANTS").is_some()
 }
 
-/// The configuration of so many tenants, each a Google directory; `schedule` is each one's.
-pub fn configuration(lab: &Lab, names: &[String], schedule: Option<&str>) -> String {
+/// The configuration of so many tenants, each with one directory; `schedule` is each one's.
+pub fn configuration(lab: &Lab, names: &[String], target: Target, schedule: Option<&str>) -> String {
     let mut file = toml::Table::new();
     for shared in ["store", "network"] {
         file.insert(shared.to_owned(), lab.config[shared].clone());
     }
-    let mut google = lab.config["google"].as_table().unwrap().clone();
+    let mut directory = lab.config[target.name()].as_table().unwrap().clone();
     if let Some(schedule) = schedule {
-        google.insert(
+        directory.insert(
             "schedule".to_owned(),
             schedule.parse::<toml::Table>().unwrap().into(),
         );
@@ -45,7 +45,7 @@ pub fn configuration(lab: &Lab, names: &[String], schedule: Option<&str>) -> Str
     // Its feed of events: a cycle without changes takes a look at it.
     jumpcloud.insert("events_url".to_owned(), jumpcloud["base_url"].clone());
     tenant.insert("jumpcloud".to_owned(), jumpcloud.into());
-    tenant.insert("google".to_owned(), google.into());
+    tenant.insert(target.name().to_owned(), directory.into());
     let all: toml::Table = names
         .iter()
         .map(|name| (name.clone(), tenant.clone().into()))
@@ -60,8 +60,8 @@ pub fn names(prefix: &str, count: usize) -> Vec<String> {
     (0..count).map(|number| format!("{prefix}-{number:04}")).collect()
 }
 
-pub fn connection(tenant: &str) -> ConnectionId {
-    ConnectionId::new(tenant, "google")
+pub fn connection(tenant: &str, target: Target) -> ConnectionId {
+    ConnectionId::new(tenant, target.name())
 }
 
 /// A component for as many runs at once as the limits say.

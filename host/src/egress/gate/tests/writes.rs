@@ -2,6 +2,43 @@
 
 use super::*;
 
+/// Parts of a batch, each a method and a path.
+fn batch(origin: &Origin, parts: &[String]) -> Request<Bytes> {
+    let mut body: String = (1..)
+        .zip(parts)
+        .map(|(number, part)| {
+            format!(
+                "--b\r\nContent-Type: application/http\r\nContent-ID: <{number}>\r\n\r\n{part} HTTP/1.1\r\n\r\n\r\n"
+            )
+        })
+        .collect();
+    body.push_str("--b--\r\n");
+    Request::post(format!("{origin}/batch"))
+        .header("content-type", "multipart/mixed; boundary=b")
+        .body(Bytes::from(body))
+        .unwrap()
+}
+
+fn of_member(member: &str) -> String {
+    format!("/admin/directory/v1/groups/g/members/{member}")
+}
+
+#[tokio::test]
+async fn what_may_write_is_told_by_what_is_asked_and_not_by_the_method_alone() {
+    let (origin, seen) = server(Vec::new()).await;
+    let permit = permit(usize::MAX, vec![removal()]);
+    let gate = gate(&origin, Phase::Writes, permit, true, Limits::default()).gate;
+    assert!(!gate.may_write(&get(&origin)));
+    assert!(gate.may_write(&remove(&origin)));
+    let read = "GET /admin/directory/v1/groups/g".to_owned();
+    let write = format!("DELETE {}", of_member("u"));
+    assert!(!gate.may_write(&batch(&origin, &[read.clone(), read.clone()])));
+    assert!(gate.may_write(&batch(&origin, &[read, write])));
+    let unknown = request(&origin, Method::POST, "/users/u/makeAdmin", "{}");
+    assert!(gate.may_write(&unknown), "it will be refused");
+    assert!(seen.lock().unwrap().is_empty());
+}
+
 #[tokio::test]
 async fn r44_an_approved_write_passes_and_the_permit_is_asked_again_with_the_connection_in_hand() {
     let (origin, seen) = server(Vec::new()).await;
@@ -58,18 +95,9 @@ async fn r44_a_write_that_is_not_approved_never_reaches_the_vendor_alone_or_in_a
         built.gate.send(other).await,
         Err(GateError::Permit(PermitRefusal::NotApproved(_)))
     ));
-    let part = |member: &str| {
-        format!(
-            "--b\r\nContent-Type: application/http\r\nContent-ID: <{member}>\r\n\r\n\
-             DELETE /admin/directory/v1/groups/g/members/{member} HTTP/1.1\r\n\r\n\r\n"
-        )
-    };
-    let batch = Request::post(format!("{origin}/batch"))
-        .header("content-type", "multipart/mixed; boundary=b")
-        .body(Bytes::from(format!("{}{}--b--\r\n", part("u"), part("other"))))
-        .unwrap();
+    let both = ["u", "other"].map(|member| format!("DELETE {}", of_member(member)));
     assert!(matches!(
-        built.gate.send(batch).await,
+        built.gate.send(batch(&origin, &both)).await,
         Err(GateError::Permit(PermitRefusal::NotApproved(_)))
     ));
     assert!(seen.lock().unwrap().is_empty());
