@@ -248,6 +248,7 @@ def sync(vendors):
     require(all(status["Seccomp"].strip() == "2" and status["NoNewPrivs"].strip() == "1" for status in confined),
             "its system calls are filtered")
     told = journal()
+    require("is shut off from files and network" in told and "not shut off" not in told, "Landlock keeps it from files and network")
     require("could not be lowered" not in told and "could not be kept to half" not in told and "could not be bounded" not in told,
             "nothing of what it gives up is told to have failed")
 
