@@ -21,7 +21,7 @@ CLIPPY = RUSTC_WORKSPACE_WRAPPER=clippy-driver CLIPPY_ARGS=-D__CLIPPY_HACKERY__w
 BUILD = cargo build --locked --workspace --lib --bins
 
 .PHONY: help sandbox console test browser api-test operations soak scale tenants clients lint deny guest-toolchain \
-	node-packages postgres
+	node-packages postgres registry unit
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 20
@@ -35,8 +35,9 @@ console: guest-toolchain ## Build everything and serve the console with simulate
 	target/debug/groupcast sandbox --console $(CONSOLE)
 
 # With nextest (cargo-nextest, where it is installed) tests of all rooms run beside each other: most of them wait.
-test: guest-toolchain node-packages postgres ## Run every test
+test: guest-toolchain node-packages postgres registry ## Run every test
 	@if compgen -G "/usr/lib/postgresql/*/bin/postgres" >/dev/null; then export GROUPCAST_REQUIRE_POSTGRES=1; fi; \
+	if [ -x /usr/bin/docker-registry ]; then export GROUPCAST_REQUIRE_REGISTRY=1; fi; \
 	if cargo nextest --version >/dev/null 2>&1; then \
 		set -x; cargo nextest run --locked --workspace --lib --bins --tests $(TEST); \
 	else \
@@ -77,6 +78,10 @@ lint: guest-toolchain ## Format, clippy, dependencies
 operations: ## Alert rules, dashboards, unit and image, by the tools that read them
 	@bash .ci/operations
 
+unit: guest-toolchain ## The systemd unit under a systemd of its own, with the program: filters, credentials, a sync
+	$(BUILD)
+	@bash .ci/unit target/debug/groupcast
+
 deny: ## Licences, sources, bans; advisories too where their database can be reached
 	@bash .ci/deny
 
@@ -85,6 +90,9 @@ guest-toolchain: ## Install what builds the guest: rustup's wasm32 target, or De
 
 postgres: ## Install the PostgreSQL server that tests of the store start
 	@bash .ci/postgres
+
+registry: ## Install the OCI registry that a test of pulling components starts
+	@bash .ci/registry
 
 node-packages: ## Install what runs the component in Node, where there is Node
 	@if command -v npm >/dev/null; then \

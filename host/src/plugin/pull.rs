@@ -66,6 +66,14 @@ struct Challenge {
     scope: Option<String>,
 }
 
+/// What a registry is shown.
+enum Shown {
+    /// What its token service gave.
+    Token(String),
+    /// Name and password, where it wants them itself: a registry with a file of passwords has no token service.
+    Password,
+}
+
 #[derive(Deserialize)]
 struct Token {
     #[serde(alias = "access_token")]
@@ -162,13 +170,13 @@ impl<'a> Session<'a> {
     }
 
     async fn fetch(&self, pin: &str) -> Answered<Pulled> {
-        let mut token = None;
+        let mut shown = None;
         let manifest = self
             .get(
                 &format!("manifests/sha256:{pin}"),
                 MANIFEST,
                 LARGEST_DOCUMENT,
-                &mut token,
+                &mut shown,
             )
             .await?;
         let found = hex::encode(Sha256::digest(&manifest));
@@ -202,7 +210,7 @@ impl<'a> Session<'a> {
                 &format!("blobs/sha256:{digest}"),
                 "*/*",
                 LARGEST_PLUGIN,
-                &mut token,
+                &mut shown,
             )
             .await?;
         let found = hex::encode(Sha256::digest(&bytes));
@@ -218,21 +226,22 @@ impl<'a> Session<'a> {
         what: &str,
         accept: &str,
         longest: u64,
-        token: &mut Option<String>,
+        shown: &mut Option<Shown>,
     ) -> Answered<Vec<u8>> {
         let url = self
             .base
             .join(&format!("/v2/{}/{what}", self.repository))
             .map_err(|error| error.to_string())?;
-        let mut answer = self.ask(url.clone(), accept, token.as_deref()).await?;
-        if answer.status() == StatusCode::UNAUTHORIZED && token.is_none() {
-            let header = answer.headers().get(WWW_AUTHENTICATE);
-            let challenge = header
-                .and_then(|header| header.to_str().ok())
-                .and_then(challenge)
-                .ok_or("it wants a credential in a way that is none of OCI's (no Bearer challenge)")?;
-            *token = Some(self.token(&challenge).await?);
-            answer = self.ask(url, accept, token.as_deref()).await?;
+        let mut answer = self.ask(url.clone(), accept, shown.as_ref()).await?;
+        if answer.status() == StatusCode::UNAUTHORIZED && shown.is_none() {
+            *shown = Some(self.wanted(&answer).await?);
+            answer = self.ask(url, accept, shown.as_ref()).await?;
+        }
+        if answer.status() == StatusCode::UNAUTHORIZED && self.credential.is_some() {
+            return Err(
+                "it refuses name and password; check the credential of the registry in the configuration"
+                    .to_owned(),
+            );
         }
         let mut redirects = 0;
         while answer.status().is_redirection() {
@@ -246,7 +255,7 @@ impl<'a> Session<'a> {
                 .and_then(|to| to.to_str().ok())
                 .and_then(|to| answer.url().join(to).ok())
                 .ok_or("it redirects to nowhere")?;
-            // Never with the token: what it is for is the registry alone.
+            // Never with token or password: what they are for is the registry alone.
             answer = self.ask(to, accept, None).await?;
         }
         if answer.status() != StatusCode::OK {
@@ -255,11 +264,46 @@ impl<'a> Session<'a> {
         body(answer, longest).await
     }
 
-    async fn ask(&self, url: Url, accept: &str, token: Option<&str>) -> Answered<reqwest::Response> {
+    /// What the registry wants to be shown, as its refusal says.
+    async fn wanted(&self, refusal: &reqwest::Response) -> Answered<Shown> {
+        let ways: Vec<&str> = refusal
+            .headers()
+            .get_all(WWW_AUTHENTICATE)
+            .iter()
+            .filter_map(|way| way.to_str().ok())
+            .collect();
+        if let Some(challenge) = ways.iter().find_map(|way| challenge(way)) {
+            return Ok(Shown::Token(self.token(&challenge).await?));
+        }
+        let is_basic = |way: &&str| {
+            way.split(' ')
+                .next()
+                .is_some_and(|scheme| scheme.eq_ignore_ascii_case("basic"))
+        };
+        match (ways.iter().any(is_basic), self.credential) {
+            (true, Some(_)) => Ok(Shown::Password),
+            (true, None) => Err(
+                "it wants a name and a password; name them under [[plugins.registries]] of the configuration"
+                    .to_owned(),
+            ),
+            (false, _) => Err(
+                "it wants a credential in a way that is none of a registry's (neither a Bearer nor a Basic challenge)"
+                    .to_owned(),
+            ),
+        }
+    }
+
+    async fn ask(&self, url: Url, accept: &str, shown: Option<&Shown>) -> Answered<reqwest::Response> {
         self.permit(&url)?;
         let mut request = self.client.get(url).header(ACCEPT, accept);
-        if let Some(token) = token {
-            request = request.header(AUTHORIZATION, format!("Bearer {token}"));
+        match (shown, self.credential) {
+            (Some(Shown::Token(token)), _) => {
+                request = request.header(AUTHORIZATION, format!("Bearer {token}"));
+            }
+            (Some(Shown::Password), Some(credential)) => {
+                request = request.basic_auth(&credential.username, Some(credential.password.expose_secret()));
+            }
+            _ => {}
         }
         request.send().await.map_err(|error| causes(&error))
     }

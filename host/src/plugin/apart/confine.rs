@@ -29,26 +29,34 @@ pub(in crate::plugin) fn make_way() {
 }
 
 /// Gives up files, network and the right to look at other processes. What the system does not know, it cannot refuse:
-/// the sandbox of the component is the wall, and this is a second one behind it.
-pub(super) fn shut_off() {
+/// the sandbox of the component is the wall, and this is a second one behind it. Why that wall is not there, where it is
+/// not.
+pub(super) fn shut_off() -> Option<String> {
+    // A crash must not leave a component's memory behind.
+    limit(rustix::process::Resource::Core, 0);
     #[cfg(target_os = "linux")]
     {
         let _name_for_people = rustix::thread::set_name(c"groupcast-run");
         // A process that holds somebody else's component goes first when memory runs out.
         let _older_system = std::fs::write("/proc/self/oom_score_adj", "1000");
-        if let Err(error) = landlock_all_but_compiled() {
-            eprintln!("the process could not be shut off from files and network: {error}");
+        match landlock_all_but_compiled() {
+            Ok(true) => None,
+            Ok(false) => {
+                Some("the kernel has no Landlock, or a filter of system calls forbids it".to_owned())
+            }
+            Err(error) => Some(error.to_string()),
         }
     }
-    // A crash must not leave a component's memory behind.
-    limit(rustix::process::Resource::Core, 0);
+    #[cfg(not(target_os = "linux"))]
+    Some("only Linux has Landlock".to_owned())
 }
 
+/// Whether anything of it holds: what the kernel lacks is left out without an error, all of it too.
 #[cfg(target_os = "linux")]
-fn landlock_all_but_compiled() -> Result<(), landlock::RulesetError> {
+fn landlock_all_but_compiled() -> Result<bool, landlock::RulesetError> {
     use landlock::{
         ABI, Access as _, AccessFs, AccessNet, PathBeneath, PathFd, Ruleset, RulesetAttr as _,
-        RulesetCreatedAttr as _, Scope,
+        RulesetCreatedAttr as _, RulesetStatus, Scope,
     };
     let known = ABI::V6;
     let mut rules = Ruleset::default()
@@ -61,8 +69,7 @@ fn landlock_all_but_compiled() -> Result<(), landlock::RulesetError> {
     if let Some(folder) = folder {
         rules = rules.add_rule(PathBeneath::new(folder, AccessFs::from_read(known)))?;
     }
-    rules.restrict_self()?;
-    Ok(())
+    Ok(rules.restrict_self()?.ruleset != RulesetStatus::NotEnforced)
 }
 
 /// Bounds what the processor does for it, should the sandbox's own clock ever fail.
@@ -92,7 +99,8 @@ mod tests {
     /// Of the calling thread alone, so that the tests beside it go on.
     fn shut_off_thread<T: Send + 'static>(then: impl FnOnce() -> T + Send + 'static) -> T {
         let confined = std::thread::spawn(move || {
-            landlock_all_but_compiled().unwrap();
+            // What is told is what holds.
+            assert_eq!(landlock_all_but_compiled().unwrap(), is_known());
             then()
         });
         confined.join().unwrap()

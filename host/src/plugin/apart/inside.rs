@@ -19,9 +19,10 @@ use crate::plugin::services::RunServices;
 /// # Errors
 /// What kept it from running, for the host's log.
 pub fn run_here() -> Result<(), String> {
-    confine::shut_off();
+    let exposed = confine::shut_off();
     let mut input = pipe(std::io::stdin().as_fd().try_clone_to_owned())?;
     let line = Line::new(pipe(std::io::stdout().as_fd().try_clone_to_owned())?);
+    line.say(&Says::Begins { exposed });
     let broken = |error: std::io::Error| format!("the host's message cannot be read: {error}");
     let begin: Begin = read_value(&mut input)
         .map_err(broken)?

@@ -37,6 +37,11 @@ pub(super) struct Answers {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Says {
+    /// The process is there, before anything of the component is in it.
+    Begins {
+        /// Why it is not shut off from files and network, where it is not.
+        exposed: Option<String>,
+    },
     /// The component calls an import, and waits.
     Calls {
         number: u64,

@@ -65,6 +65,21 @@ struct Running {
     errors: ChildStderr,
 }
 
+/// Says once whether processes of runs are shut off: it is so for all of them, or for none.
+fn begun(exposed: Option<&str>) {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    match exposed {
+        None => tracing::debug!("the process of a plugin's run is shut off from files and network"),
+        Some(reason) => ONCE.call_once(|| {
+            let reason = cut(reason, LOG_LINE);
+            tracing::warn!(
+                %reason,
+                "processes of plugins' runs are not shut off from files and network, only by the component's sandbox"
+            );
+        }),
+    }
+}
+
 impl Running {
     fn start(process: &RunnerProcess, limits: &RunLimits) -> std::io::Result<Self> {
         let mut child = Command::from(super::command(&process.program, &process.arguments))
@@ -118,6 +133,7 @@ impl Running {
             };
             let said = serde_json::from_slice(&message).map_err(|error| broken_off(&error.to_string()))?;
             match said {
+                Says::Begins { exposed } => begun(exposed.as_deref()),
                 Says::Calls {
                     number,
                     computed,

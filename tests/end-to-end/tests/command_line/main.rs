@@ -22,6 +22,7 @@ mod plugins;
 mod postgres;
 mod program;
 mod recordings;
+mod registry;
 mod secrecy;
 mod secrets;
 mod serving;

@@ -20,7 +20,7 @@ use crate::web::{Api, Told, port};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-fn sha256(bytes: &[u8]) -> String {
+pub fn sha256(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))
 }
 
@@ -106,7 +106,7 @@ fn answer(mut stream: TcpStream, address: SocketAddr, held: &BTreeMap<String, Ve
 }
 
 /// What stands in the configuration about a registry.
-fn known(lab: &mut Lab, reference: &str, password: &str) {
+pub fn known(lab: &mut Lab, reference: &str, password: &str) {
     let folder = lab.folder.path().to_path_buf();
     write(&folder, "registry-password", password);
     let host = reference.trim_start_matches("oci://").split('/').next().unwrap();
