@@ -4,7 +4,8 @@
 //! the same engine over the same traits ([`environment`]), so that tests and benchmarks run it natively.
 //!
 //! The rooms: [`plan`] decides and knows neither vendors nor clocks nor sockets; [`complete`] proves that a
-//! read is whole; [`names`] keeps large readings small; [`jumpcloud`], [`google`] and [`entra`] speak to one vendor each, through [`http`];
+//! read is whole; [`names`] keeps large readings small; [`words`] tells
+//! numbers; [`jumpcloud`], [`google`] and [`entra`] speak to one vendor each, through [`http`];
 //! [`apply`] carries out what was approved; [`engine`] puts these together for each export of the WIT world.
 
 pub mod apply;
@@ -25,3 +26,4 @@ pub mod names;
 pub mod plan;
 pub mod settings;
 pub mod target;
+pub mod words;

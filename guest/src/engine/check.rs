@@ -13,6 +13,7 @@ use crate::plan::eligibility::{self, Standing};
 use crate::plan::model::{Resolution, Sight, SourceView, TargetRules};
 use crate::settings::Settings;
 use crate::target::{TargetDirectory, Wanted};
+use crate::words::{count, fitting};
 
 /// Checks the connection.
 ///
@@ -318,8 +319,8 @@ async fn judge_risk<S: SourceDirectory, T>(
 }
 
 fn judge_target(asked: &BTreeSet<String>, observed: &Observed, findings: &mut Vec<Finding>) {
-    let mut unknown = 0_usize;
-    let mut without_address = 0_usize;
+    let mut unknown = 0;
+    let mut without_address = 0;
     for (user, resolution) in observed.everybody() {
         match resolution {
             None | Some(Resolution::Resolved(_)) => {}
@@ -350,7 +351,11 @@ fn judge_target(asked: &BTreeSet<String>, observed: &Observed, findings: &mut Ve
             Severity::Warning,
             "users-unresolved",
             "people",
-            format!("{unknown} people of the source are not in the target; they wait until they are there."),
+            format!(
+                "{} of the source {} not in the target; they wait until they are there.",
+                count(unknown, "person", "people"),
+                fitting(unknown, "is", "are")
+            ),
         ));
     }
     if without_address > 0 {
@@ -358,7 +363,11 @@ fn judge_target(asked: &BTreeSet<String>, observed: &Observed, findings: &mut Ve
             Severity::Warning,
             "users-without-address",
             "people",
-            format!("{without_address} people of the source have no email to look for; give them one."),
+            format!(
+                "{} of the source {} no email to look for; give them one.",
+                count(without_address, "person", "people"),
+                fitting(without_address, "has", "have")
+            ),
         ));
     }
     for id in observed.ids() {

@@ -318,12 +318,12 @@ fn at_risk(
     if !settings.managed || !bound || has_email || known {
         return Vec::new();
     }
-    let users = source.users.seen().len();
     vec![Reason::new(
         "at-risk",
         format!(
-            "The group is bound and has no email while management is on: its {users} users could be suspended by the \
-             source's own group management; give it an email or unbind it."
+            "The group is bound and has no email while management is on: its {} could be suspended by the \
+             source's own group management; give it an email or unbind it.",
+            crate::words::count(source.users.seen().len() as u64, "user", "users")
         ),
     )]
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::draft::Draft;
 use super::part::{GroupState, Held, Note, Operation, Reason, RemovalReason};
+use crate::words::count;
 
 impl Draft<'_> {
     /// Whoever's way into the new group waits does not leave the old one (R15).
@@ -74,7 +75,7 @@ impl Draft<'_> {
             GroupState::Pending => {
                 let words = match part.operations.len() {
                     1 => "One change is to be made.".to_owned(),
-                    writes => format!("{writes} changes are to be made."),
+                    writes => format!("{} are to be made.", count(writes as u64, "change", "changes")),
                 };
                 Reason::new("changes", words)
             }

@@ -11,6 +11,7 @@
 use std::collections::BTreeMap;
 
 use crate::settings::{Limit, Limits};
+use crate::words::{count, fitting};
 
 use super::draft::Draft;
 use super::part::{Operation, Reason, RemovalReason};
@@ -36,10 +37,11 @@ impl Kind {
         }
     }
 
-    fn words(self) -> &'static str {
+    /// So many of them, in words.
+    fn told(self, number: u64) -> String {
         match self {
-            Self::Adds => "additions",
-            Self::DeletedPeople | Self::Removals => "removals",
+            Self::Adds => count(number, "addition", "additions"),
+            Self::DeletedPeople | Self::Removals => count(number, "removal", "removals"),
         }
     }
 }
@@ -127,18 +129,18 @@ pub(super) fn decide(mut tallies: BTreeMap<String, Tally>, limits: &Limits, know
         ] {
             let (count, weighed) = (tally.count(kind), tally.weigh(kind, limits));
             if let Some(over) = over(limit, weighed, tally.size) {
-                let words = kind.words();
+                let (told, are) = (kind.told(count), fitting(count, "is", "are"));
                 let why = match tally.stake.as_deref().filter(|_| weighed != count) {
                     Some(stake) => format!(
-                        "{count} {words} in this group, counted as {weighed} for the {stake} that hang on it, are over \
-                         its limit of {over}"
+                        "{told} in this group, counted as {weighed} for the {stake} that hang on it, {are} over its \
+                         limit of {over}"
                     ),
-                    None => format!("{count} {words} in this group are over its limit of {over}"),
+                    None => format!("{told} in this group {are} over its limit of {over}"),
                 };
                 tally.clear(kind);
                 holds.entry(group.clone()).or_default().push(Hold {
                     kind: Some(kind),
-                    why,
+                    why: format!("{why}; {}", advice(count)),
                 });
             }
         }
@@ -189,8 +191,9 @@ fn spend_takeovers(tallies: &mut BTreeMap<String, Tally>, limit: &Limit, holds: 
                     vec![Hold {
                         kind: None,
                         why: format!(
-                            "is one of several that would add {total} people in this run, over their limit of {over}, \
-                             of which earlier groups take {spent}"
+                            "is one of several that would add {} in this run, over their limit of {over}, \
+                             of which earlier groups take {spent}",
+                            count(total, "person", "people")
                         ),
                     }],
                 );
@@ -226,14 +229,20 @@ fn spend(tallies: &BTreeMap<String, Tally>, kinds: &[Kind], limit: &Limit, run: 
                 Some(over) => holds.entry(group.clone()).or_default().push(Hold {
                     kind: Some(*kind),
                     why: format!(
-                        "{total} {} in this run{counted} are over its limit of {over}, of which earlier groups take \
-                         {spent}",
-                        kind.words()
+                        "{} in this run{counted} {} over its limit of {over}, of which earlier groups take {spent}; {}",
+                        kind.told(total),
+                        fitting(total, "is", "are"),
+                        advice(total)
                     ),
                 }),
             }
         }
     }
+}
+
+/// What to do about so many.
+fn advice(number: u64) -> String {
+    format!("approve {}, or raise the limit.", fitting(number, "it", "them"))
 }
 
 /// The limit that `count` is over, in words.
@@ -257,9 +266,6 @@ pub(super) fn hold(draft: &mut Draft<'_>, hold: &Hold) {
         draft.hold_takeover(&hold.why);
         return;
     };
-    let reason = Reason::new(
-        "limit",
-        format!("{}; approve them, or raise the limit.", hold.why),
-    );
+    let reason = Reason::new("limit", hold.why.clone());
     draft.hold(&reason, |operation| Kind::of(operation) == Some(kind));
 }

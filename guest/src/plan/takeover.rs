@@ -39,7 +39,10 @@ impl Draft<'_> {
         let why = if let Some(over) = over(&limits.takeover_removals, removals, self.size) {
             format!("would take {removals} of its members out of it, over the limit of {over} for takeovers")
         } else if let Some(over) = over(&limits.takeover_adds, adds, self.size) {
-            format!("would add {adds} people to it, over the limit of {over} for takeovers")
+            format!(
+                "would add {} to it, over the limit of {over} for takeovers",
+                crate::words::count(adds, "person", "people")
+            )
         } else {
             return;
         };

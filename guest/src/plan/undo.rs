@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::part::{GroupRef, GroupState, Operation, Part, Reason, RemovalReason};
+use crate::words::count;
 
 /// The fingerprint of a part that undoes: it follows from what was done and not from what was read, so there is nothing
 /// that could have moved. Each of its writes is compared with the target before it is sent.
@@ -47,12 +48,13 @@ fn undo(part: &Part, applied: &[&Operation]) -> Part {
         )
     });
     operations.dedup();
-    let count = operations.len();
+    let changes = operations.len() as u64;
+    let words = format!("{} to be undone.", count(changes, "change is", "changes are"));
     Part {
         version: part.version,
         group: part.group.clone(),
         state: GroupState::Pending,
-        reasons: vec![Reason::new("undo", format!("{count} changes are to be undone."))],
+        reasons: vec![Reason::new("undo", words)],
         target: part.target.clone(),
         fingerprint: FINGERPRINT.to_owned(),
         operations,

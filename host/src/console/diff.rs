@@ -4,11 +4,11 @@
 
 use std::collections::BTreeMap;
 
-use groupcast_guest::plan::part::{GroupRef, GroupState, Held, Note, Operation, Part, TargetHow};
+use groupcast_guest::plan::part::{GroupRef, GroupState, Held, Operation, Part, TargetHow};
 
 use super::pages::plan::{HeldLines, Line, Lines, PartDiff};
 use super::words::{Badge, Name, Tone, count};
-use crate::cli::render::group::{removal, state as state_name};
+use crate::cli::render::group::{places, removal, state as state_name};
 
 /// Held operations that are shown of each reason.
 const HELD: usize = 12;
@@ -68,19 +68,6 @@ pub fn part(part: &Part, approved_by: Option<&str>) -> PartDiff {
         note: (part.operations.is_empty() && !part.notes.is_empty())
             .then(|| "Nothing to write; our own records are brought up to date.".to_owned()),
     }
-}
-
-/// Target groups other than the part's own, by ID: where people are moved away from.
-fn places(part: &Part) -> BTreeMap<&str, &str> {
-    part.notes
-        .iter()
-        .filter_map(|note| match note {
-            Note::Bind { moving_from, .. } => Some(moving_from),
-            _ => None,
-        })
-        .flatten()
-        .map(|(id, key)| (id.as_str(), key.as_str()))
-        .collect()
 }
 
 fn lists(part: &Part, places: &BTreeMap<&str, &str>) -> Vec<Lines> {
@@ -299,7 +286,7 @@ fn held(part: &Part, places: &BTreeMap<&str, &str>) -> Vec<HeldLines> {
 
 #[cfg(test)]
 mod tests {
-    use groupcast_guest::plan::part::{PartGroup, PartTarget, Reason, RemovalReason, TargetBefore};
+    use groupcast_guest::plan::part::{Note, PartGroup, PartTarget, Reason, RemovalReason, TargetBefore};
 
     use super::*;
 

@@ -6,7 +6,7 @@ use std::fmt;
 use askama::filters::HtmlSafe;
 
 use super::page::{Notice, sentence};
-use super::words::{Tone, count, escaped};
+use super::words::{Tone, count, escaped, fitting};
 use crate::service::{Invalid, ServiceError};
 
 /// What is wrong, in the order in which it was found: a field's name, and what to do about it.
@@ -74,7 +74,7 @@ impl Faults {
             lines.push(format!(
                 "Nothing was kept. {} below {} what to do.",
                 count(named.len() as u64, "field", "fields"),
-                if named.len() == 1 { "says" } else { "say" }
+                fitting(named.len() as u64, "says", "say")
             ));
         }
         Some(Notice {

@@ -6,7 +6,7 @@ use std::fmt;
 use askama::filters::{Html, HtmlSafe, escape};
 use chrono::{DateTime, SecondsFormat, Utc};
 
-pub use crate::cli::render::text::{count, grouped, short, shown};
+pub use crate::cli::render::text::{count, fitting, grouped, short, shown};
 use crate::store::RunResult;
 
 /// What vendors and administrators wrote: isolated from the direction of the text around it, with characters that

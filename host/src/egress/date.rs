@@ -2,6 +2,7 @@
 //! on the clock, and what a wrong one leads to looks like a wrong credential.
 
 use chrono::{DateTime, Utc};
+use groupcast_guest::words::count;
 use http::{HeaderMap, header};
 
 /// Vendors put up with about this much, in seconds.
@@ -32,9 +33,9 @@ pub fn difference(ahead: i64) -> Option<String> {
     let side = if ahead > 0 { "behind" } else { "ahead of" };
     let by = ahead.unsigned_abs();
     let by = if by < 7_200 {
-        format!("{} minutes", by / 60)
+        count(by / 60, "minute", "minutes")
     } else {
-        format!("{} hours", by / 3_600)
+        count(by / 3_600, "hour", "hours")
     };
     Some(format!("this machine's clock is {by} {side} the vendor's"))
 }

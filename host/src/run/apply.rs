@@ -1,5 +1,6 @@
 //! `apply`: what was approved, under lease and permit, operation by operation.
 
+use groupcast_guest::words::{count, fitting};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -165,10 +166,10 @@ impl Groupcast {
                     self.store.record_success(&setup.id).await?;
                 }
                 let message = format!(
-                    "{} operations applied, {} refused, {} groups moved",
-                    report.applied,
+                    "{} applied, {} refused, {} moved",
+                    count(report.applied, "operation", "operations"),
                     report.failed,
-                    report.moved.len()
+                    count(report.moved.len() as u64, "group", "groups")
                 );
                 let end = if clean {
                     RunResult::Done
@@ -357,8 +358,7 @@ impl Groupcast {
             .iter()
             .filter(|part| part.warnings.iter().any(|warning| warning.code == "at-risk"))
             .map(|part| match part.group.users {
-                Some(1) => format!("“{}” (1 person)", part.group.name),
-                Some(users) => format!("“{}” ({users} people)", part.group.name),
+                Some(users) => format!("“{}” ({})", part.group.name, count(users, "person", "people")),
                 None => format!("“{}” (people not counted)", part.group.name),
             })
             .collect();
@@ -370,11 +370,7 @@ impl Groupcast {
              suspended. Give the groups an email or unbind them, then plan again; or go on all the same with \
              `--acknowledge`, or `acknowledge = true` in the configuration",
             setup.id,
-            if at_risk.len() == 1 {
-                "a group is"
-            } else {
-                "groups are"
-            },
+            fitting(at_risk.len() as u64, "a group is", "groups are"),
             at_risk.join(", ")
         )))
     }

@@ -4,6 +4,7 @@
 use super::ConnectionName;
 use super::outcome::{OperationOutcome, Repetition, RunFailure, RunFailureKind};
 use crate::egress::permit::PermitRefusal;
+use groupcast_guest::words::{count, fitting};
 
 /// What cut an apply off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,11 +50,11 @@ pub(super) fn told(
         .filter(|outcome| outcome.settlement.is_some())
         .count();
     if done > 0 {
-        let operations = if done == 1 {
-            "1 operation was done before and is recorded".to_owned()
-        } else {
-            format!("{done} operations were done before and are recorded")
-        };
+        let operations = format!(
+            "{} done before and {} recorded",
+            count(done as u64, "operation was", "operations were"),
+            fitting(done as u64, "is", "are")
+        );
         told.message = match why {
             // Another run may have done the rest, or something else.
             Some(CutOff::LeaseLapsed) => format!("{} ({operations})", told.message),

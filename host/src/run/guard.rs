@@ -1,6 +1,7 @@
 //! What the host asks of another component's work, besides what the gate asks of each request: the bundled component
 //! holds back what is over the limits (R43) and reports what it did; another one may not, and is not believed.
 
+use groupcast_guest::words::count;
 use std::collections::BTreeMap;
 
 use groupcast_guest::engine::Report;
@@ -40,14 +41,19 @@ fn over_limits(parts: &[Part], known: &BTreeMap<String, u64>, limits: &Limits) -
         let emptied = removed > 0 && removed >= of;
         if emptied || is_over(&limits.group_removals, removed, of) {
             return Some(format!(
-                "{removed} of {of} people would be taken out of group “{}”",
+                "{removed} of {} would be taken out of group “{}”",
+                count(of, "person", "people"),
                 part.group.name
             ));
         }
     }
-    let of = known.values().sum();
-    is_over(&limits.run_removals, all, of)
-        .then(|| format!("{all} of {of} people would be taken out of groups"))
+    let of: u64 = known.values().sum();
+    is_over(&limits.run_removals, all, of).then(|| {
+        format!(
+            "{all} of {} would be taken out of groups",
+            count(of, "person", "people")
+        )
+    })
 }
 
 /// Whether another component's report can be true, of so many operations that it was given.

@@ -1,6 +1,7 @@
 //! Does jobs: every kind of work that can be asked for, over the verbs of [`Groupcast`]. What may not enter: when a job
 //! begins, and who may ask for it.
 
+use groupcast_guest::words::{count, fitting};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -107,8 +108,9 @@ fn told(failure: &RunFailure) -> (RunEnd, Option<Trouble>) {
 
 fn planned(plan: &PlanOutcome) -> RunEnd {
     let message = format!(
-        "{} operations planned, {} held",
-        plan.summary.operations, plan.summary.held
+        "{} planned, {} held",
+        count(plan.summary.operations, "operation", "operations"),
+        plan.summary.held
     );
     if plan.plan.has_work() || plan.plan.has_held() {
         RunEnd::new(RunResult::ChangesPending, message)
@@ -121,8 +123,11 @@ fn planned(plan: &PlanOutcome) -> RunEnd {
 fn frozen(plan: &PlanOutcome) -> Option<(RunEnd, Option<Trouble>)> {
     let frozen = plan.plan.frozen();
     (frozen > 0).then(|| {
-        let message =
-            format!("{frozen} groups could not be read whole and were left alone; `groupcast plan` says why");
+        let message = format!(
+            "{} could not be read whole and {} left alone; `groupcast plan` says why",
+            count(frozen as u64, "group", "groups"),
+            fitting(frozen as u64, "was", "were")
+        );
         (
             RunEnd::new(RunResult::Failed, message),
             Some(Trouble::Passing { pause: None }),
@@ -152,7 +157,10 @@ impl Groupcast {
                     None => RunEnd::new(RunResult::Done, "no problem found"),
                     Some(first) => RunEnd::new(
                         RunResult::Failed,
-                        format!("{} problems found; the first: {first}", problems.len()),
+                        format!(
+                            "{} found; the first: {first}",
+                            count(problems.len() as u64, "problem", "problems")
+                        ),
                     ),
                 }
             }
@@ -218,9 +226,16 @@ impl Groupcast {
 }
 
 fn applied(report: &groupcast_guest::engine::Report) -> RunEnd {
-    let mut message = format!("{} operations applied, {} refused", report.applied, report.failed);
+    let mut message = format!(
+        "{} applied, {} refused",
+        count(report.applied, "operation", "operations"),
+        report.failed
+    );
     if !report.moved.is_empty() {
-        message = format!("{message}, {} groups moved meanwhile", report.moved.len());
+        message = format!(
+            "{message}, {} moved meanwhile",
+            count(report.moved.len() as u64, "group", "groups")
+        );
     }
     let clean = report.failed == 0 && report.moved.is_empty();
     let result = if clean {

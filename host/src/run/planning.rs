@@ -1,6 +1,7 @@
 //! Plans: both sides are read and the plan is kept; a sync applies what needs nobody's approval. What may not enter: how an
 //! approved plan is applied.
 
+use groupcast_guest::words::count;
 use std::sync::Arc;
 
 use groupcast_guest::engine::Extent;
@@ -118,10 +119,18 @@ impl Groupcast {
         } else {
             RunResult::Done
         };
-        let mut message = format!("{} operations planned, {} held", summary.operations, summary.held);
+        let mut message = format!(
+            "{} planned, {} held",
+            count(summary.operations, "operation", "operations"),
+            summary.held
+        );
         if summary.verified_at.is_some() {
             let all = summary.groups.saturating_add(summary.at_rest);
-            message = format!("{message}; {} of {all} groups looked at", summary.groups);
+            message = format!(
+                "{message}; {} of {} looked at",
+                summary.groups,
+                count(all, "group", "groups")
+            );
         }
         self.end(&run, result, &message, &recorder, usage).await;
         Ok(PlanOutcome {

@@ -1,5 +1,6 @@
 //! `undo`: what a run did, turned round, as a plan that is shown and approved like any other (R45).
 
+use groupcast_guest::words::count;
 use std::collections::BTreeMap;
 
 use groupcast_guest::engine::PlanSummary;
@@ -91,7 +92,10 @@ impl Groupcast {
             job.planned(&sealed.hash);
         }
         self.store.set_mode(&setup.id, Mode::PlanOnly).await?;
-        let message = format!("{} operations to undo run {run}", summary.operations);
+        let message = format!(
+            "{} to undo run {run}",
+            count(summary.operations, "operation", "operations")
+        );
         let end = RunEnd::new(RunResult::ChangesPending, message);
         self.store
             .end_run(&undo_run, &end, &serde_json::Value::Null)

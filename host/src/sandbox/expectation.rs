@@ -3,6 +3,7 @@
 //! It shares no code with the planner: an engine's mistake must not excuse itself. It knows only what the story can
 //! lead to, which is no more than the sample organisation holds.
 
+use crate::cli::render::text::count;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use groupcast_simulators::jumpcloud::{DirectoryKind, Organisation};
@@ -86,8 +87,9 @@ impl Expectation {
         };
         if attempts > 0 {
             problems.push(format!(
-                "{:?}: {attempts} requests tried to change users",
-                self.target
+                "{:?}: {} tried to change users",
+                self.target,
+                count(attempts, "request", "requests")
             ));
         }
         problems
@@ -175,7 +177,8 @@ impl Expectation {
         }
         let missing = wanted.members.difference(&group.members).count();
         if missing > 0 {
-            problems.push(format!("{target:?}: {missing} people are missing in {key}"));
+            let missing = count(missing as u64, "person is", "people are");
+            problems.push(format!("{target:?}: {missing} missing in {key}"));
         }
         let before = self.before.get(&group.id);
         let surplus = group
@@ -184,16 +187,17 @@ impl Expectation {
             .filter(|id| before.is_none_or(|before| !before.members.contains(*id)))
             .count();
         if surplus > 0 {
-            problems.push(format!(
-                "{target:?}: {surplus} people are in {key} and should not be"
-            ));
+            let surplus = count(surplus as u64, "person is", "people are");
+            problems.push(format!("{target:?}: {surplus} in {key} and should not be"));
         }
         if let Some(before) = before {
             let lost = before.members.difference(&group.members).count();
             let demoted = before.roles.difference(&group.roles).count();
             if lost + demoted > 0 {
                 problems.push(format!(
-                    "{target:?}: {key} was taken over, and {lost} members and {demoted} roles were lost"
+                    "{target:?}: {key} was taken over, and {} and {} were lost",
+                    count(lost as u64, "member", "members"),
+                    count(demoted as u64, "role", "roles")
                 ));
             }
         }
@@ -227,8 +231,8 @@ impl Expectation {
             } else if !group.members.is_empty() {
                 // Its people moved to the new address (R14).
                 problems.push(format!(
-                    "{target:?}: {} people are still in {}",
-                    group.members.len(),
+                    "{target:?}: {} still in {}",
+                    count(group.members.len() as u64, "person is", "people are"),
                     group.key
                 ));
             }
@@ -434,11 +438,11 @@ mod tests {
             "{problems}"
         );
         assert!(
-            problems.contains("1 people are in legal@larkspur.example"),
+            problems.contains("1 person is in legal@larkspur.example"),
             "{problems}"
         );
         assert!(
-            problems.contains("design@larkspur.example was taken over, and 1 members"),
+            problems.contains("design@larkspur.example was taken over, and 1 member and"),
             "{problems}"
         );
     }

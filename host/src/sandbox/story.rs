@@ -20,6 +20,7 @@ use super::{Folder, SandboxError, requests};
 use crate::cli::operations::{ApplyOutcome, ConnectionName, Operations, PlanOutcome, Selection, SyncOutcome};
 use crate::cli::render;
 use crate::cli::render::plan::{Approval, Detail};
+use crate::cli::render::text::count;
 use crate::plugin::Usage;
 
 /// How to tell the story.
@@ -152,21 +153,21 @@ impl Story<'_> {
     fn opening(&mut self, organisation: &Organisation) -> Result<(), SandboxError> {
         let source = &organisation.jumpcloud;
         self.act(&format!(
-            "{}: {} people and {} groups in a simulated JumpCloud",
+            "{}: {} and {} in a simulated JumpCloud",
             source.name,
-            source.users.len(),
-            source.groups.len()
+            count(source.users.len() as u64, "person", "people"),
+            count(source.groups.len() as u64, "group", "groups")
         ))?;
         let addresses = self.simulators.addresses().clone();
         let configuration = self.configuration.display().to_string();
         self.say(format_args!(
-            "JumpCloud         {}\nGoogle Workspace  {}   {} groups before\nEntra ID          {}   {} groups before\n\
+            "JumpCloud         {}\nGoogle Workspace  {}   {} before\nEntra ID          {}   {} before\n\
              Configuration     {}",
             addresses.jumpcloud,
             addresses.google,
-            organisation.google.groups.len(),
+            count(organisation.google.groups.len() as u64, "group", "groups"),
             addresses.graph,
-            organisation.entra.groups.len(),
+            count(organisation.entra.groups.len() as u64, "group", "groups"),
             configuration
         ))
     }

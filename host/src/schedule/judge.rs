@@ -2,6 +2,7 @@
 //! quarantine. Pure.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use groupcast_guest::words::count;
 
 use super::timetable::pause_after;
 use super::{JobEnd, Trouble};
@@ -54,8 +55,9 @@ pub(super) fn after(
             state.not_before = Some(now + pause.unwrap_or(TimeDelta::hours(6)));
             if quarantine_after > 0 && state.failures >= quarantine_after && state.quarantine.is_none() {
                 let reason = format!(
-                    "{} runs in a row failed; the last said: {}",
-                    state.failures, end.end.message
+                    "{} in a row failed; the last said: {}",
+                    count(u64::from(state.failures), "run", "runs"),
+                    end.end.message
                 );
                 state.quarantine = quarantine(
                     reason,

@@ -1,6 +1,7 @@
 //! What expires, and what to do before it does.
 
 use chrono::{DateTime, Duration, Utc};
+use groupcast_guest::words::count;
 
 use super::Owner;
 
@@ -69,9 +70,11 @@ pub fn when(expires_at: DateTime<Utc>, now: DateTime<Utc>) -> String {
     let left = expires_at - now;
     match (left.num_hours(), left.num_days()) {
         _ if left <= Duration::zero() => format!("expired at {day}"),
-        (hours, 0) => format!("expires in {hours} hours ({day})"),
-        (_, 1) => format!("expires in 1 day ({day})"),
-        (_, days) => format!("expires in {days} days ({day})"),
+        (hours, 0) => format!(
+            "expires in {} ({day})",
+            count(hours.unsigned_abs(), "hour", "hours")
+        ),
+        (_, days) => format!("expires in {} ({day})", count(days.unsigned_abs(), "day", "days")),
     }
 }
 

@@ -63,6 +63,21 @@ impl World {
         self.section.vault.as_mut().unwrap()
     }
 
+    /// A role whose sign-in is good for what the tests read.
+    fn sign_in_by_role(&mut self) {
+        self.vault()
+            .app_role("role-1", "secret-id-1", &["secret/data/groupcast/"]);
+        let id = self.folder.path().join("id");
+        std::fs::write(&id, "secret-id-1").unwrap();
+        let named = self.named();
+        named.token = None;
+        named.app_role = Some(AppRoleSection {
+            role_id: "role-1".into(),
+            secret_id: SecretSource::File(id),
+            mount: "approle".into(),
+        });
+    }
+
     fn secrets(&self) -> Secrets {
         Secrets::over(&self.section, Environment(|_| None))
     }
@@ -165,18 +180,7 @@ async fn a_revoked_or_replaced_token_is_replaced_without_a_restart() {
     std::fs::write(&file, "second-token").unwrap();
     assert_eq!(read(&secrets).await.unwrap(), "first-value");
 
-    world
-        .vault()
-        .app_role("role-1", "secret-id-1", &["secret/data/groupcast/"]);
-    let id = world.folder.path().join("id");
-    std::fs::write(&id, "secret-id-1").unwrap();
-    let named = world.named();
-    named.token = None;
-    named.app_role = Some(AppRoleSection {
-        role_id: "role-1".into(),
-        secret_id: SecretSource::File(id),
-        mount: "approle".into(),
-    });
+    world.sign_in_by_role();
     let secrets = world.secrets();
     assert_eq!(read(&secrets).await.unwrap(), "first-value");
     world.vault().revoke_all();
@@ -187,18 +191,7 @@ async fn a_revoked_or_replaced_token_is_replaced_without_a_restart() {
 async fn a_sign_in_is_renewed_before_it_ends() {
     let mut world = World::new().await;
     world.vault().life_seconds = 2;
-    world
-        .vault()
-        .app_role("role-1", "secret-id-1", &["secret/data/groupcast/"]);
-    let id = world.folder.path().join("id");
-    std::fs::write(&id, "secret-id-1").unwrap();
-    let named = world.named();
-    named.token = None;
-    named.app_role = Some(AppRoleSection {
-        role_id: "role-1".into(),
-        secret_id: SecretSource::File(id),
-        mount: "approle".into(),
-    });
+    world.sign_in_by_role();
     let secrets = world.secrets();
     assert_eq!(read(&secrets).await.unwrap(), "first-value");
     world.vault().life_seconds = 600;

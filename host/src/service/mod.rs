@@ -19,7 +19,6 @@ use crate::store::{ConnectionId, Store};
 mod asked;
 mod catalogue;
 mod choosing;
-mod components;
 mod declared;
 mod directories;
 mod error;

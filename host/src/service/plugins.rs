@@ -45,10 +45,13 @@ pub struct PluginGrant {
     pub digest: String,
     /// Its name and version, as it says itself.
     pub name: String,
+    /// By what it was granted: `api`, or the command that did.
+    pub origin: String,
     /// Size in bytes.
     pub size: u64,
-    /// The requests that it may make.
-    pub rules: Vec<Rule>,
+    /// The requests that it may make; none: what was granted does not read, so that it does not run until it is granted
+    /// again.
+    pub rules: Option<Vec<Rule>>,
     /// Since when.
     pub at: DateTime<Utc>,
 }
@@ -168,6 +171,15 @@ impl Service {
                 .push(grant);
         }
         Ok(all.into_values().collect())
+    }
+
+    /// What was granted to anybody, ascending by digest; of each component that of the whole host first.
+    ///
+    /// # Errors
+    /// Not an administrator of the host; the store.
+    pub async fn plugin_grants(&self, who: &Principal) -> Result<Vec<PluginGrant>> {
+        self.require(who, None, Role::Admin)?;
+        self.all_grants().await
     }
 
     /// What a tenant may run: what was granted to it, and to every tenant, ascending by digest.
@@ -291,7 +303,7 @@ impl Service {
         audit.after = Some(granted);
         self.store.put_plugin(&record, &audit).await?;
         self.load().await?;
-        grant(record)
+        Ok(grant(record))
     }
 
     /// Takes back what was granted to a tenant (none: to every tenant). Its connections that use the component do not run
@@ -362,12 +374,12 @@ impl Service {
     }
 
     async fn grants_of(&self, tenant: Option<&str>) -> Result<Vec<PluginGrant>> {
-        self.store.plugins(tenant).await?.into_iter().map(grant).collect()
+        Ok(self.store.plugins(tenant).await?.into_iter().map(grant).collect())
     }
 
     /// Of each component that of the whole host first, then those of tenants by name.
     async fn all_grants(&self) -> Result<Vec<PluginGrant>> {
-        self.store.all_plugins().await?.into_iter().map(grant).collect()
+        Ok(self.store.all_plugins().await?.into_iter().map(grant).collect())
     }
 }
 
@@ -383,17 +395,16 @@ fn name_of(manifest: &Manifest) -> String {
     format!("{} {}", manifest.name, manifest.version)
 }
 
-fn grant(record: PluginRecord) -> Result<PluginGrant> {
-    let rules = serde_json::from_value(record.granted)
-        .map_err(|error| ServiceError::Internal(format!("component {}: {error}", record.digest)))?;
-    Ok(PluginGrant {
+fn grant(record: PluginRecord) -> PluginGrant {
+    PluginGrant {
         tenant: record.tenant,
         digest: record.digest,
         name: record.name,
+        origin: record.origin,
         size: record.size,
-        rules,
+        rules: serde_json::from_value(record.granted).ok(),
         at: record.added_at,
-    })
+    }
 }
 
 /// Files are read and written where nobody waits for the thread.

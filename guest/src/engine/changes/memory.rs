@@ -172,7 +172,8 @@ impl Memory {
             Some("the settings ask for it each time".to_owned())
         } else if age.is_none_or(|age| age >= u64::from(verify_every_minutes) * 60) {
             Some(format!(
-                "the last one is older than {verify_every_minutes} minutes"
+                "the last one is older than {}",
+                crate::words::count(u64::from(verify_every_minutes), "minute", "minutes")
             ))
         } else if event_age > OLDEST_CURSOR_SECONDS {
             Some(

@@ -9,6 +9,7 @@ use crate::plan::eligibility::{self, Standing};
 use crate::plan::model::{GroupView, Reading, Sight, TargetRules};
 use crate::plan::part::{GroupState, Part, Waiting};
 use crate::settings::Settings;
+use crate::words::{count, fitting};
 
 use super::chain::Chain;
 
@@ -180,8 +181,8 @@ fn ledger_link(view: &GroupView, chain: &mut Chain) {
             "latency",
             true,
             format!(
-                "The last change that an event told of took {} seconds from JumpCloud to the target's settled write.",
-                latest.seconds()
+                "The last change that an event told of took {} from JumpCloud to the target's settled write.",
+                count(latest.seconds(), "second", "seconds")
             ),
         );
     }
@@ -249,12 +250,13 @@ pub(super) fn explain<S, T>(
     part: &Part,
     mut chain: Chain,
 ) -> Explanation {
-    let users = view.source.users.seen().len();
+    let users = view.source.users.seen().len() as u64;
+    let (people, are) = (count(users, "person", "people"), fitting(users, "is", "are"));
     match &view.source.users {
         Reading::Complete(_) if users > 0 => chain.link(
             "users",
             true,
-            format!("{users} people are in it, nested groups included."),
+            format!("{people} {are} in it, nested groups included."),
         ),
         Reading::Complete(_) => chain.link(
             "users",
@@ -265,7 +267,7 @@ pub(super) fn explain<S, T>(
             "users",
             false,
             format!(
-                "At least {users} people are in it; the read was not whole: {reason}. Removals wait, additions go on; the \
+                "At least {people} {are} in it; the read was not whole: {reason}. Removals wait, additions go on; the \
                  next run reads again."
             ),
         ),
@@ -285,13 +287,15 @@ pub(super) fn explain<S, T>(
     }
     waiting_link(&part.waiting, &mut chain);
     if !part.foreign.is_empty() {
+        let foreign = part.foreign.len() as u64;
         let names = named(part.foreign.iter().map(|member| member.label.as_str()));
         chain.link(
             "foreign",
             true,
             format!(
-                "{} members are not JumpCloud's and stay: {names}.",
-                part.foreign.len()
+                "{} not JumpCloud's and {}: {names}.",
+                count(foreign, "member is", "members are"),
+                fitting(foreign, "stays", "stay")
             ),
         );
     }
@@ -321,8 +325,8 @@ fn waiting_link(waiting: &[Waiting], chain: &mut Chain) {
         "waiting",
         false,
         format!(
-            "{} people of it cannot be exported now ({}): {names}. Ask `why` for one of them.",
-            waiting.len(),
+            "{} of it cannot be exported now ({}): {names}. Ask `why` for one of them.",
+            count(waiting.len() as u64, "person", "people"),
             reasons.join(", ")
         ),
     );

@@ -85,7 +85,7 @@ impl<S: SourceDirectory, T: TargetDirectory> Session<'_, S, T> {
             .filter(|user| !believed.contains_key(user))
             .collect();
         self.few_people(&mut observed.half, &needed).await?;
-        self.few_resolutions(&mut observed.half).await?;
+        self.resolve_people(&mut observed.half, FEW_PEOPLE).await?;
         let half = &mut observed.half;
         for (user, principal) in believed {
             let id = half.names.owned(user);
@@ -246,26 +246,6 @@ impl<S: SourceDirectory, T: TargetDirectory> Session<'_, S, T> {
             let name = half.names.keep(user);
             half.people.delete(name);
         }
-        Ok(())
-    }
-
-    async fn few_resolutions(&self, half: &mut SourceHalf) -> Result<(), Failure> {
-        let people: Vec<SourceUser> = half
-            .people
-            .in_order(&half.names)
-            .into_iter()
-            .filter_map(|name| half.people.user(name, &half.names))
-            .collect();
-        if people.is_empty() {
-            return Ok(());
-        }
-        self.progress("reading-target", 0, Some(people.len()), "people");
-        let resolutions = if people.len() > FEW_PEOPLE {
-            self.target.resolve(&people).await?
-        } else {
-            self.target.resolve_few(&people).await?
-        };
-        half.people.resolve(resolutions, &mut half.names);
         Ok(())
     }
 }

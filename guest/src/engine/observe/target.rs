@@ -26,7 +26,7 @@ impl<S: SourceDirectory, T: TargetDirectory> Session<'_, S, T> {
     ) -> Result<Observed, Failure> {
         let mut observed = Observed::of(half, self.rules, self.text);
         if !observed.half.lookups.is_empty() {
-            self.resolve_people(&mut observed.half).await?;
+            self.resolve_people(&mut observed.half, 0).await?;
             let lookups = observed.half.lookups.len();
             self.progress("reading-target", 0, Some(lookups), "groups");
             observed.sights = self.look_up_targets(&observed.half).await?;
@@ -40,7 +40,8 @@ impl<S: SourceDirectory, T: TargetDirectory> Session<'_, S, T> {
         Ok(observed)
     }
 
-    async fn resolve_people(&self, half: &mut SourceHalf) -> Result<(), Failure> {
+    /// Looks people up in the target: up to `few` of them one by one, more in one reading of everybody.
+    pub(super) async fn resolve_people(&self, half: &mut SourceHalf, few: usize) -> Result<(), Failure> {
         let people: Vec<SourceUser> = half
             .people
             .in_order(&half.names)
@@ -51,7 +52,11 @@ impl<S: SourceDirectory, T: TargetDirectory> Session<'_, S, T> {
             return Ok(());
         }
         self.progress("reading-target", 0, Some(people.len()), "people");
-        let resolutions = self.target.resolve(&people).await?;
+        let resolutions = if people.len() > few {
+            self.target.resolve(&people).await?
+        } else {
+            self.target.resolve_few(&people).await?
+        };
         drop(people);
         half.people.resolve(resolutions, &mut half.names);
         Ok(())

@@ -66,11 +66,19 @@ impl Kind {
         }
     }
 
-    fn words(self) -> &'static str {
-        match self {
+    /// So many of them, what goes on with them, and what to do about them.
+    fn words(self, number: u64) -> (String, &'static str, &'static str) {
+        let one = number == 1;
+        let many = match self {
             Self::Adds => "additions",
             Self::DeletedPeople | Self::Removals => "removals",
-        }
+        };
+        let kind = if one { many.trim_end_matches('s') } else { many };
+        (
+            format!("{number} {kind}"),
+            if one { "is" } else { "are" },
+            if one { "it" } else { "them" },
+        )
     }
 }
 
@@ -84,14 +92,11 @@ fn apply_limits(drafts: &mut [Draft<'_>], limits: &Limits) {
         ] {
             let count = count(draft, kind);
             if let Some(over) = over(limit, count, draft.size) {
-                hold(
-                    draft,
-                    kind,
-                    &format!(
-                        "{count} {} in this group are over its limit of {over}",
-                        kind.words()
-                    ),
+                let (told, are, them) = kind.words(count);
+                let why = format!(
+                    "{told} in this group {are} over its limit of {over}; approve {them}, or raise the limit."
                 );
+                hold(draft, kind, &why);
             }
         }
     }
@@ -119,14 +124,14 @@ fn spend(drafts: &mut [Draft<'_>], kinds: &[Kind], limit: &Limit, size: u64) {
             }
             match over(limit, spent + count, size) {
                 None => spent += count,
-                Some(over) => hold(
-                    draft,
-                    *kind,
-                    &format!(
-                        "{total} {} in this run are over its limit of {over}, of which earlier groups take {spent}",
-                        kind.words()
-                    ),
-                ),
+                Some(over) => {
+                    let (told, are, them) = kind.words(total);
+                    let why = format!(
+                        "{told} in this run {are} over its limit of {over}, of which earlier groups take {spent}; \
+                         approve {them}, or raise the limit."
+                    );
+                    hold(draft, *kind, &why);
+                }
             }
         }
     }
@@ -155,7 +160,7 @@ fn over(limit: &Limit, count: u64, size: u64) -> Option<String> {
 }
 
 fn hold(draft: &mut Draft<'_>, kind: Kind, why: &str) {
-    let reason = Reason::new("limit", format!("{why}; approve them, or raise the limit."));
+    let reason = Reason::new("limit", why);
     draft.hold(&reason, |operation| Kind::of(operation) == Some(kind));
 }
 

@@ -5,7 +5,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::*;
 use crate::plugin::EMBEDDED;
-use crate::store::service::AuditQuery;
+use crate::store::service::{Actor, AuditQuery, NewAuditEntry, PluginRecord};
 
 fn digest(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))
@@ -158,6 +158,46 @@ async fn a_component_is_added_granted_chosen_revoked_and_removed() {
             entry("removed", None),
         ]
     );
+}
+
+#[tokio::test]
+async fn a_grant_that_does_not_read_is_told_and_hides_no_other() {
+    let rig = Rig::new().await;
+    rig.tenant("acme").await;
+    let host = rig.token(None, Role::Admin).await;
+    let own = rig.token(Some("acme"), Role::Viewer).await;
+    for (digest, granted) in [("aa", json!("everything")), ("bb", json!([]))] {
+        let record = PluginRecord {
+            tenant: Some("acme".to_owned()),
+            digest: digest.to_owned(),
+            origin: "groupcast plugin add".to_owned(),
+            name: format!("example {digest}"),
+            size: 8,
+            granted,
+            added_at: chrono::Utc::now(),
+        };
+        let audit = NewAuditEntry {
+            actor: Actor {
+                subject: "test".to_owned(),
+                name: "Test".to_owned(),
+                address: None,
+            },
+            tenant: Some("acme".to_owned()),
+            action: "plugin.granted".to_owned(),
+            subject: digest.to_owned(),
+            before: None,
+            after: None,
+            request: None,
+        };
+        rig.store.put_plugin(&record, &audit).await.unwrap();
+    }
+    let seen = rig.get(&own, "/api/v1/tenants/acme/plugins").await;
+    assert_eq!(seen.status, StatusCode::OK, "{seen:?}");
+    let told = |place: usize, field: &str| seen.json()["items"][place][field].clone();
+    assert_eq!((told(0, "rules"), told(1, "rules")), (Value::Null, json!([])));
+    assert_eq!(told(0, "origin"), "groupcast plugin add");
+    let all = rig.get(&host, "/api/v1/plugins").await;
+    assert_eq!(all.json()["items"].as_array().unwrap().len(), 2, "{all:?}");
 }
 
 #[tokio::test]

@@ -44,10 +44,13 @@ pub struct ApiPluginGrant {
     digest: String,
     /// Its name and version, as it says itself.
     name: String,
+    /// By what it was granted: `api`, or the command that did.
+    origin: String,
     /// Size in bytes.
     size: u64,
-    /// The requests that it may make.
-    rules: Vec<ApiRule>,
+    /// The requests that it may make; null: what was granted does not read, so that it does not run until it is granted
+    /// again.
+    rules: Option<Vec<ApiRule>>,
     /// Since when.
     granted_at: DateTime<Utc>,
 }
@@ -58,8 +61,11 @@ impl From<PluginGrant> for ApiPluginGrant {
             tenant: grant.tenant,
             digest: grant.digest,
             name: grant.name,
+            origin: grant.origin,
             size: grant.size,
-            rules: grant.rules.into_iter().map(ApiRule::from).collect(),
+            rules: grant
+                .rules
+                .map(|rules| rules.into_iter().map(ApiRule::from).collect()),
             granted_at: grant.at,
         }
     }

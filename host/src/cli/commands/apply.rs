@@ -6,6 +6,7 @@ use futures_util::future::join_all;
 use groupcast_guest::engine::Extent;
 use groupcast_guest::plan::part::Part;
 
+use super::answers::Answers;
 use super::exit_of_plan;
 use crate::cli::arguments::{ApplyArguments, SyncArguments, UndoArguments};
 use crate::cli::documents::{AppliedEntry, ApplyEntry, Document, PlanEntry};
@@ -73,29 +74,14 @@ async fn apply_now(
              the plan will be",
         ));
     }
-    let mut document = Document::new("apply");
-    let mut exit = Exit::Done;
+    let mut answers = Answers::new("apply");
     for connection in session.connections(operations)? {
         match plan_and_apply(session, operations, arguments, &connection).await {
-            Ok((one, entry)) => {
-                exit = exit.max(one);
-                document.push(&connection, Ok(entry));
-            }
-            Err(problem) => {
-                exit = exit.max(problem.exit);
-                if session.shared.json {
-                    document.push(&connection, Err(&problem));
-                } else {
-                    session.failure(&problem)?;
-                }
-            }
+            Ok((exit, entry)) => answers.done(&connection, exit, entry),
+            Err(problem) => answers.failed(session, &connection, &problem)?,
         }
     }
-    if session.shared.json {
-        document.exit = exit.code();
-        session.document(&document)?;
-    }
-    Ok(exit)
+    answers.end(session)
 }
 
 async fn plan_and_apply(
@@ -165,33 +151,18 @@ pub async fn sync(session: &mut Session<'_>, arguments: &SyncArguments) -> Resul
             .map(|connection| operations.sync(connection, read, &session.cancel)),
     )
     .await;
-    let mut document = Document::new("sync");
-    let mut exit = Exit::Done;
+    let mut answers = Answers::new("sync");
     for (connection, result) in connections.iter().zip(results) {
         let shown = match result {
             Ok(outcome) => show_sync(session, operations.as_ref(), connection, outcome),
             Err(failure) => Err(problem(connection, failure)),
         };
         match shown {
-            Ok((one, entry)) => {
-                exit = exit.max(one);
-                document.push(connection, Ok(entry));
-            }
-            Err(problem) => {
-                exit = exit.max(problem.exit);
-                if session.shared.json {
-                    document.push(connection, Err(&problem));
-                } else {
-                    session.failure(&problem)?;
-                }
-            }
+            Ok((exit, entry)) => answers.done(connection, exit, entry),
+            Err(problem) => answers.failed(session, connection, &problem)?,
         }
     }
-    if session.shared.json {
-        document.exit = exit.code();
-        session.document(&document)?;
-    }
-    Ok(exit)
+    answers.end(session)
 }
 
 fn show_sync(

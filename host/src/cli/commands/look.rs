@@ -1,13 +1,12 @@
 //! Commands that change nothing: `check`, `plan`, `why`, `runs`.
 
 use futures_util::future::join_all;
-use groupcast_guest::engine::Severity;
+use groupcast_guest::engine::{Finding, Severity};
 
+use super::answers::Answers;
 use super::exit_of_plan;
 use crate::cli::arguments::{RunsArguments, WhyArguments};
-use crate::cli::documents::{
-    CheckEntry, Document, FindingEntry, PlanEntry, RunEntry, RunsDocument, WhyEntry,
-};
+use crate::cli::documents::{CheckEntry, FindingEntry, PlanEntry, RunEntry, RunsDocument, WhyEntry};
 use crate::cli::exit::Exit;
 use crate::cli::problem::Problem;
 use crate::cli::render;
@@ -27,44 +26,29 @@ pub async fn check(session: &mut Session<'_>) -> Result<Exit, Problem> {
             .map(|connection| operations.check(connection, &session.cancel)),
     )
     .await;
-    let mut document = Document::new("check");
-    let mut exit = Exit::Done;
+    let mut answers = Answers::new("check");
     for (connection, result) in connections.iter().zip(results) {
         match result {
             Ok(report) => {
-                if report
-                    .findings
-                    .iter()
-                    .any(|finding| finding.severity == Severity::Problem)
-                {
-                    exit = exit.max(Exit::Refused);
-                }
-                if session.shared.json {
-                    let entry = CheckEntry {
-                        run: report.run,
-                        findings: report.findings.into_iter().map(FindingEntry::from).collect(),
-                    };
-                    document.push(connection, Ok(entry));
+                let is_problem = |finding: &Finding| finding.severity == Severity::Problem;
+                let exit = if report.findings.iter().any(is_problem) {
+                    Exit::Refused
                 } else {
+                    Exit::Done
+                };
+                if !session.shared.json {
                     session.text(&render::check::check(connection, &report.findings))?;
                 }
+                let entry = CheckEntry {
+                    run: report.run,
+                    findings: report.findings.into_iter().map(FindingEntry::from).collect(),
+                };
+                answers.done(connection, exit, entry);
             }
-            Err(failure) => {
-                let problem = problem(connection, failure);
-                exit = exit.max(problem.exit);
-                if session.shared.json {
-                    document.push(connection, Err(&problem));
-                } else {
-                    session.failure(&problem)?;
-                }
-            }
+            Err(failure) => answers.failed(session, connection, &problem(connection, failure))?,
         }
     }
-    if session.shared.json {
-        document.exit = exit.code();
-        session.document(&document)?;
-    }
-    Ok(exit)
+    answers.end(session)
 }
 
 /// `plan`.
@@ -77,36 +61,22 @@ pub async fn plan(session: &mut Session<'_>) -> Result<Exit, Problem> {
             .map(|connection| operations.plan(connection, &session.cancel)),
     )
     .await;
-    let mut document = Document::new("plan");
-    let mut exit = Exit::Done;
+    let mut answers = Answers::new("plan");
     for (connection, result) in connections.iter().zip(results) {
         match result {
             Ok(outcome) => {
-                exit = exit.max(exit_of_plan(&Totals::of(&outcome.plan.parts)));
-                if session.shared.json {
-                    document.push(connection, Ok(PlanEntry::from(outcome)));
-                } else {
+                let exit = exit_of_plan(&Totals::of(&outcome.plan.parts));
+                if !session.shared.json {
                     let approval = session.approval(operations.as_ref(), connection, &outcome.plan.hash);
                     let text = render::plan::plan(connection, &outcome.plan, &approval, session.detail());
                     session.text(&text)?;
                 }
+                answers.done(connection, exit, PlanEntry::from(outcome));
             }
-            Err(failure) => {
-                let problem = problem(connection, failure);
-                exit = exit.max(problem.exit);
-                if session.shared.json {
-                    document.push(connection, Err(&problem));
-                } else {
-                    session.failure(&problem)?;
-                }
-            }
+            Err(failure) => answers.failed(session, connection, &problem(connection, failure))?,
         }
     }
-    if session.shared.json {
-        document.exit = exit.code();
-        session.document(&document)?;
-    }
-    Ok(exit)
+    answers.end(session)
 }
 
 /// `why`.
@@ -120,30 +90,19 @@ pub async fn why(session: &mut Session<'_>, arguments: &WhyArguments) -> Result<
             .map(|connection| operations.why(connection, person, &arguments.group, &session.cancel)),
     )
     .await;
-    let mut document = Document::new("why");
-    let mut exit = Exit::Done;
+    let mut answers = Answers::new("why");
     for (connection, result) in connections.iter().zip(results) {
         match result {
-            Ok(explanation) if session.shared.json => {
-                document.push(connection, Ok(WhyEntry::from(explanation)));
-            }
-            Ok(explanation) => session.text(&render::why::why(connection, &explanation))?,
-            Err(failure) => {
-                let problem = problem(connection, failure);
-                exit = exit.max(problem.exit);
-                if session.shared.json {
-                    document.push(connection, Err(&problem));
-                } else {
-                    session.failure(&problem)?;
+            Ok(explanation) => {
+                if !session.shared.json {
+                    session.text(&render::why::why(connection, &explanation))?;
                 }
+                answers.done(connection, Exit::Done, WhyEntry::from(explanation));
             }
+            Err(failure) => answers.failed(session, connection, &problem(connection, failure))?,
         }
     }
-    if session.shared.json {
-        document.exit = exit.code();
-        session.document(&document)?;
-    }
-    Ok(exit)
+    answers.end(session)
 }
 
 /// `runs`.

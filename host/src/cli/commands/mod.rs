@@ -1,6 +1,7 @@
 //! The commands: each asks the host, prints, and says how the process ends. What may not enter: how things look
 //! (`render`), what JSON looks like (`documents`), what the host does.
 
+mod answers;
 mod apply;
 mod health;
 mod inspect;

@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::cli::arguments::StoreCommand;
 use crate::cli::exit::Exit;
 use crate::cli::problem::Problem;
+use crate::cli::render::text::{count, grouped};
 use crate::cli::session::Session;
 use crate::store::service::{Actor, NewAuditEntry};
 use crate::store::{
@@ -76,8 +77,8 @@ pub async fn store(session: &mut Session<'_>, command: &StoreCommand) -> Result<
         StoreCommand::Backup { file } => {
             let written = opened(location).await?.backup(file).await.map_err(problem)?;
             text = format!(
-                "Wrote {} rows into {} (SHA-256 {}). It names people: keep it as you keep the store.\n",
-                written.rows,
+                "Wrote {} into {} (SHA-256 {}). It names people: keep it as you keep the store.\n",
+                count(written.rows, "row", "rows"),
                 file.display(),
                 short(&written.sha256)
             );
@@ -109,8 +110,8 @@ pub async fn store(session: &mut Session<'_>, command: &StoreCommand) -> Result<
                 }
             };
             text = format!(
-                "Restored {} rows of {} ({}). {next}\n",
-                read.rows,
+                "Restored {} of {} ({}). {next}\n",
+                count(read.rows, "row", "rows"),
                 read.made_at.format("%Y-%m-%d %H:%M UTC"),
                 read.from
             );
@@ -126,8 +127,12 @@ pub async fn store(session: &mut Session<'_>, command: &StoreCommand) -> Result<
                 .await
                 .map_err(problem)?;
             text = format!(
-                "Forgot {} runs with {} operations, {} plans and {} jobs that are older than {days} days.\n",
-                forgotten.runs, forgotten.operations, forgotten.plans, forgotten.jobs
+                "Forgot {} with {}, {} and {} that are older than {}.\n",
+                count(forgotten.runs, "run", "runs"),
+                count(forgotten.operations, "operation", "operations"),
+                count(forgotten.plans, "plan", "plans"),
+                count(forgotten.jobs, "job", "jobs"),
+                count(u64::from(days), "day", "days")
             );
             pruned = forgotten;
             document.pruned = Some(&pruned);
@@ -174,11 +179,11 @@ fn described(status: &StoreStatus) -> String {
         "sqlite" => "SQLite",
         _ => "PostgreSQL",
     };
+    let entries = count(status.audit, "entry", "entries");
     let audit = match status.audit_broken_at {
-        None => format!("{} entries, each fits the one before", status.audit),
+        None => format!("{entries}, each fits the one before"),
         Some(entry) => format!(
-            "{} entries; entry {entry} does not fit the one before: somebody changed it in the database",
-            status.audit
+            "{entries}; entry {entry} does not fit the one before: somebody changed it in the database"
         ),
     };
     let lines = [
@@ -192,20 +197,36 @@ fn described(status: &StoreStatus) -> String {
         ),
         (
             "Tenants",
-            format!("{} with {} directories", status.tenants, status.directories),
+            format!(
+                "{} with {}",
+                grouped(status.tenants),
+                count(status.directories, "directory", "directories")
+            ),
         ),
         (
             "Ledger",
-            format!("{} groups, {} memberships", status.bindings, status.memberships),
+            format!(
+                "{}, {}",
+                count(status.bindings, "group", "groups"),
+                count(status.memberships, "membership", "memberships")
+            ),
         ),
         (
             "Open",
             format!(
-                "{} operations; {} directories are held by a run",
-                status.open_intents, status.leases
+                "{}; {} held by a run",
+                count(status.open_intents, "operation", "operations"),
+                count(status.leases, "directory is", "directories are")
             ),
         ),
-        ("History", format!("{} runs, {} plans", status.runs, status.plans)),
+        (
+            "History",
+            format!(
+                "{}, {}",
+                count(status.runs, "run", "runs"),
+                count(status.plans, "plan", "plans")
+            ),
+        ),
         ("Audit log", audit),
     ];
     lines

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 
 use crate::cli::problem::Problem;
+use crate::cli::render::text::count;
 use crate::cli::surroundings::{SecretLine, SecretStore};
 use crate::config::Config;
 use crate::secrets::{Author, SecretError, Secrets};
@@ -170,9 +171,13 @@ impl SecretStore for Stored {
             ""
         };
         Ok(format!(
-            "{made} {}: it wraps the keys of {} tenants ({} did already){file}.{left}",
+            "{made} {}: it wraps the keys of {} ({} did already){file}.{left}",
             done.place,
-            done.tenants.done + done.tenants.already,
+            count(
+                (done.tenants.done + done.tenants.already) as u64,
+                "tenant",
+                "tenants"
+            ),
             done.tenants.already
         ))
     }

@@ -3,7 +3,7 @@
 use groupcast_guest::engine::{Finding, Severity};
 
 use super::failure::vendor;
-use super::text::{BAD, CARE, FAINT, GOOD, HINT, STRONG, count, lines, paint, shown};
+use super::text::{BAD, CARE, FAINT, GOOD, HINT, STRONG, count, fitting, lines, paint, shown};
 use crate::cli::operations::ConnectionName;
 
 /// The findings of one connection.
@@ -44,11 +44,7 @@ pub fn check(connection: &ConnectionName, findings: &[Finding]) -> String {
             "{}, {}. Mend {}, then check again.",
             count(problems, "problem", "problems"),
             count(warnings, "warning", "warnings"),
-            if problems == 1 {
-                "the problem"
-            } else {
-                "the problems"
-            }
+            fitting(problems, "the problem", "the problems")
         )
     } else {
         format!(

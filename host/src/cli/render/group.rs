@@ -106,7 +106,7 @@ fn says_more(part: &Part, code: &str) -> bool {
 }
 
 /// Target groups other than the part's own, by ID: where people are moved away from.
-fn places(part: &Part) -> BTreeMap<&str, &str> {
+pub fn places(part: &Part) -> BTreeMap<&str, &str> {
     part.notes
         .iter()
         .filter_map(|note| match note {

@@ -2,6 +2,7 @@
 //! pass for something else.
 
 use anstyle::{AnsiColor, Style};
+pub use groupcast_guest::words::{count, fitting, grouped};
 
 /// What stands out without meaning good or bad.
 pub const STRONG: Style = Style::new().bold();
@@ -59,24 +60,6 @@ pub fn lines(text: &str, indent: &str) -> String {
     text.lines()
         .map(|line| format!("{indent}{}\n", shown(line.trim_end())))
         .collect()
-}
-
-/// `1 group`, `2 groups`.
-pub fn count(number: u64, one: &str, many: &str) -> String {
-    format!("{} {}", grouped(number), if number == 1 { one } else { many })
-}
-
-/// A number with its thousands apart.
-pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// A word as the shell takes it.
@@ -151,14 +134,5 @@ mod tests {
         assert_eq!(argument("R&D; rm -rf"), "'R&D; rm -rf'");
         assert_eq!(argument("it's"), "'it'\\''s'");
         assert_eq!(argument("a\nb'"), "$'a\\U0000000ab\\''");
-    }
-
-    #[test]
-    fn numbers_are_grouped_by_thousands() {
-        assert_eq!(grouped(0), "0");
-        assert_eq!(grouped(999), "999");
-        assert_eq!(grouped(1_000), "1,000");
-        assert_eq!(grouped(1_234_567), "1,234,567");
-        assert_eq!(count(1, "group", "groups"), "1 group");
     }
 }

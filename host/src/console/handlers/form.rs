@@ -3,13 +3,16 @@
 use std::collections::HashMap;
 
 use axum::extract::Form;
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
+use serde_json::Value;
 
 use crate::console::faults::Faults;
-use crate::console::page::{Pages, Theme, see_other};
-use crate::console::reader::THEME;
+use crate::console::page::{Pages, Shell, Theme, see_other};
+use crate::console::reader::{Reader, THEME};
 use crate::console::words::count;
+use crate::service::{Service, ServiceError};
+use crate::store::ConnectionId;
 
 /// A form's fields; of several with one name the last counts.
 pub type Fields = Form<HashMap<String, String>>;
@@ -51,6 +54,53 @@ pub fn number<N: std::str::FromStr>(field: &str, entered: &str, faults: &mut Fau
 /// The version that the form's page saw; 0, which fits nothing, where there is none.
 pub fn version(form: &HashMap<String, String>) -> u64 {
     text(form, "version").parse().unwrap_or(0)
+}
+
+/// What was entered for a directory.
+pub struct Entered {
+    /// The version that the form's page saw.
+    pub seen: u64,
+    /// As a change of the directory.
+    pub patch: Value,
+    /// What is wrong with it already.
+    pub faults: Faults,
+}
+
+impl Entered {
+    /// Keeps it. What is wrong with it is given back, each at the field that `field_of` finds for its place; then
+    /// nothing was kept.
+    ///
+    /// # Errors
+    /// What is none of the form's.
+    pub async fn keep(
+        self,
+        service: &Service,
+        reader: &Reader,
+        id: &ConnectionId,
+        field_of: impl Fn(&ConnectionId, &str) -> Option<String>,
+    ) -> Result<Option<Faults>, ServiceError> {
+        if !self.faults.is_empty() {
+            return Ok(Some(self.faults));
+        }
+        match service
+            .change_directory(&reader.who, id, self.seen, &self.patch)
+            .await
+        {
+            Ok(_) => Ok(None),
+            Err(error) => Faults::of(error, |place| field_of(id, place)).map(Some),
+        }
+    }
+}
+
+/// Lets a form's page say that something is wrong with it, where it is; the page's status.
+pub fn told(faults: &Faults, shell: &mut Shell) -> StatusCode {
+    match faults.notice() {
+        None => StatusCode::OK,
+        Some(notice) => {
+            shell.notice = Some(notice);
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
+    }
 }
 
 /// A page's query.

@@ -3,12 +3,11 @@
 use std::collections::HashMap;
 
 use axum::extract::{Form, Path, State};
-use axum::http::StatusCode;
 use groupcast_guest::settings::{Limit, Limits};
 use serde_json::{Map, Value, json};
 
 use super::directory::done;
-use super::form::{Fields, number, text, version};
+use super::form::{Entered, Fields, number, text, told, version};
 use super::{Answer, Host};
 use crate::console::faults::Faults;
 use crate::console::page;
@@ -89,13 +88,10 @@ pub async fn keep(State(service): Host, reader: Reader, Path(at): At, Form(form)
     let (rows, weight) = (entered(&form), text(&form, "stake_weight"));
     let mut faults = Faults::default();
     let patch = patch(&rows, &weight, &now, &mut faults);
-    if faults.is_empty() {
-        let kept = service.change_directory(&reader.who, &id, seen, &patch).await;
-        match kept {
-            Ok(_) => return Ok(done(&id, "limits")),
-            Err(error) => faults = Faults::of(error, |place| field_of(&id, place))?,
-        }
-    }
+    let change = Entered { seen, patch, faults };
+    let Some(faults) = change.keep(&service, &reader, &id, field_of).await? else {
+        return Ok(done(&id, "limits"));
+    };
     let parts = |row: &LimitRow| row.parts().map(|(part, ..)| row.field(part));
     let fields: Vec<String> = rows.iter().flat_map(parts).collect();
     let faults = faults.in_order_of(&fields);
@@ -112,10 +108,7 @@ async fn shown(
     let (mut shell, view) = reader
         .of_directory(service, id, "Limits", Tab::Details, true)
         .await?;
-    let mut status = StatusCode::OK;
-    if let Some(notice) = faults.notice() {
-        (status, shell.notice) = (StatusCode::UNPROCESSABLE_ENTITY, Some(notice));
-    }
+    let status = told(&faults, &mut shell);
     let limits = view.settings.clone().unwrap_or_default().limits;
     let (rows, stake_weight, version) = entered.unwrap_or_else(|| {
         let weight = limits.stake_weight.to_string();

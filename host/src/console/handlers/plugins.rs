@@ -8,14 +8,13 @@ use super::{Answer, Host};
 use crate::console::page::{page, see_other};
 use crate::console::pages::plugins::{PluginRow, Plugins};
 use crate::console::reader::{self, Reader, TenantPage, declared, tenant_href};
-use crate::console::words::{Badge, Name, Tone, When, count, grouped};
-use crate::egress::rules::Rule;
-use crate::service::{Declared, TenantChange};
-use crate::store::service::{PluginRecord, Role};
+use crate::console::words::{Badge, Name, Tone, When, count, fitting, grouped};
+use crate::service::{Declared, PluginGrant, TenantChange};
+use crate::store::service::Role;
 
 /// `GET /plugins`: of the whole host, and what was granted to single tenants.
 pub async fn of_host(State(service): Host, reader: Reader) -> Answer {
-    let rows = service.components(&reader.who, None).await?;
+    let rows = service.plugin_grants(&reader.who).await?;
     Ok(page(
         StatusCode::OK,
         &Plugins {
@@ -35,7 +34,7 @@ pub async fn of_tenant(State(service): Host, reader: Reader, Path(tenant): Path<
     let (shell, view) = reader
         .of_tenant(&service, &tenant, "Plugins", TenantPage::Plugins)
         .await?;
-    let known = service.components(&reader.who, Some(&tenant)).await?;
+    let known = service.plugins_of(&reader.who, &tenant).await?;
     let stored = matches!(view.declared, Declared::InStore { .. });
     let used = || Some(Badge::new(Tone::Good, "Runs"));
     let mut rows = vec![PluginRow {
@@ -54,11 +53,11 @@ pub async fn of_tenant(State(service): Host, reader: Reader, Path(tenant): Path<
         .as_ref()
         .filter(|digest| known.iter().all(|one| one.digest != **digest));
     let missing = missing.map(|digest| Name::new(digest.clone()));
-    rows.extend(known.into_iter().filter(|_| stored).map(|record| {
-        let runs = view.plugin.as_deref() == Some(&record.digest);
+    rows.extend(known.into_iter().filter(|_| stored).map(|grant| {
+        let runs = view.plugin.as_deref() == Some(&grant.digest);
         PluginRow {
             used: runs.then(used).flatten(),
-            ..row(record)
+            ..row(grant)
         }
     }));
     Ok(page(
@@ -75,21 +74,17 @@ pub async fn of_tenant(State(service): Host, reader: Reader, Path(tenant): Path<
     ))
 }
 
-fn row(record: PluginRecord) -> PluginRow {
-    let rules = serde_json::from_value::<Vec<Rule>>(record.granted);
-    let granted = match &rules {
-        Ok(rules) if rules.is_empty() => "nothing".to_owned(),
-        Ok(rules) => {
+fn row(grant: PluginGrant) -> PluginRow {
+    let granted = match &grant.rules {
+        Some(rules) if rules.is_empty() => "nothing".to_owned(),
+        Some(rules) => {
             let writes = rules.iter().filter(|rule| rule.writes).count() as u64;
             let told = count(rules.len() as u64, "kind of request", "kinds of requests");
-            format!(
-                "{told}, {writes} of them {}",
-                if writes == 1 { "writes" } else { "write" }
-            )
+            format!("{told}, {writes} of them {}", fitting(writes, "writes", "write"))
         }
-        Err(_) => "what was granted does not read; grant it again".to_owned(),
+        None => "what was granted does not read; grant it again".to_owned(),
     };
-    let rules = rules.unwrap_or_default().into_iter().map(|rule| {
+    let rules = grant.rules.unwrap_or_default().into_iter().map(|rule| {
         let writes = if rule.writes { " (writes)" } else { "" };
         Name::new(format!(
             "{} {} {}{writes}",
@@ -97,17 +92,17 @@ fn row(record: PluginRecord) -> PluginRow {
         ))
     });
     PluginRow {
-        name: Name::new(record.name),
-        whose: record.tenant.map_or_else(
+        name: Name::new(grant.name),
+        whose: grant.tenant.map_or_else(
             || "every tenant".into(),
             |tenant| Name::new(format!("tenant {tenant}")),
         ),
-        digest: record.digest,
-        origin: Some(Name::new(record.origin)),
-        size: Some(format!("{} bytes", grouped(record.size))),
+        digest: grant.digest,
+        origin: Some(Name::new(grant.origin)),
+        size: Some(format!("{} bytes", grouped(grant.size))),
         granted,
         rules: rules.collect(),
-        added: Some(When::new(record.added_at)),
+        added: Some(When::new(grant.at)),
         used: None,
     }
 }

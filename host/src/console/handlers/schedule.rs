@@ -3,17 +3,17 @@
 use std::collections::HashMap;
 
 use axum::extract::{Form, Path, State};
-use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::{Map, Value, json};
 
 use super::directory::done;
-use super::form::{Fields, number, text, version};
+use super::form::{Entered, Fields, number, text, told, version};
 use super::{Answer, Host};
 use crate::console::faults::Faults;
 use crate::console::page;
 use crate::console::pages::schedule::{DAYS, QuietRow, Schedule, ScheduleForm};
 use crate::console::reader::{self, Reader, Tab, declared, directory_href};
+use crate::console::words::count;
 use crate::service::{Declared, DirectoryView, Service};
 use crate::store::ConnectionId;
 use crate::store::service::Role;
@@ -45,13 +45,10 @@ pub async fn keep(State(service): Host, reader: Reader, Path(at): At, Form(form)
     let entered = entered(&form);
     let mut faults = Faults::default();
     let patch = patch(&entered, &mut faults);
-    if faults.is_empty() {
-        let kept = service.change_directory(&reader.who, &id, seen, &patch).await;
-        match kept {
-            Ok(_) => return Ok(done(&id, "schedule")),
-            Err(error) => faults = Faults::of(error, |place| field_of(&id, place))?,
-        }
-    }
+    let change = Entered { seen, patch, faults };
+    let Some(faults) = change.keep(&service, &reader, &id, field_of).await? else {
+        return Ok(done(&id, "schedule"));
+    };
     let faults = faults.in_order_of(&FIELDS.map(str::to_owned));
     shown(&service, &reader, &id, Some((entered, seen)), faults).await
 }
@@ -66,10 +63,7 @@ async fn shown(
     let (mut shell, view) = reader
         .of_directory(service, id, "Schedule", Tab::Details, true)
         .await?;
-    let mut status = StatusCode::OK;
-    if let Some(notice) = faults.notice() {
-        (status, shell.notice) = (StatusCode::UNPROCESSABLE_ENTITY, Some(notice));
-    }
+    let status = told(&faults, &mut shell);
     // Of the version that was seen: what somebody else changed meanwhile is not overwritten.
     let (mut form, version) = entered.unwrap_or_else(|| (form_of(&view), reader::version(view.declared)));
     form.quiet.push(QuietRow {
@@ -223,6 +217,14 @@ fn patch(form: &ScheduleForm, faults: &mut Faults) -> Value {
     } })
 }
 
+/// A number of seconds, as it was entered, in words.
+fn seconds(entered: &str) -> String {
+    entered.parse().map_or_else(
+        |_| format!("{entered} seconds"),
+        |number| count(number, "second", "seconds"),
+    )
+}
+
 /// A schedule in words.
 pub(super) fn facts(form: &ScheduleForm) -> Vec<(&'static str, String)> {
     if form.cron.is_empty() {
@@ -241,10 +243,13 @@ pub(super) fn facts(form: &ScheduleForm) -> Vec<(&'static str, String)> {
         facts.push(("Switched off", "runs begin when asked for".to_owned()));
     }
     if !form.jitter_seconds.is_empty() && form.jitter_seconds != "0" {
-        facts.push(("Begin up to", format!("{} seconds late", form.jitter_seconds)));
+        facts.push(("Begin up to", format!("{} late", seconds(&form.jitter_seconds))));
     }
     if !form.watch_seconds.is_empty() {
-        facts.push(("Look in between", format!("each {} seconds", form.watch_seconds)));
+        facts.push((
+            "Look in between",
+            format!("each {}", seconds(&form.watch_seconds)),
+        ));
     }
     for row in &form.quiet {
         let days: Vec<&str> = DAYS

@@ -5,6 +5,7 @@
 mod privileges;
 mod signs;
 
+use groupcast_guest::words::count;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -170,9 +171,13 @@ fn last_success(connection: &ConnectionName, at: Option<DateTime<Utc>>, now: Dat
                 .to_owned()
         }
         Some(at) => format!(
-            "Source and target were last in step at {} ({} minutes ago).",
+            "Source and target were last in step at {} ({} ago).",
             at.format("%Y-%m-%d %H:%M:%S UTC"),
-            now.signed_duration_since(at).num_minutes().max(0)
+            count(
+                now.signed_duration_since(at).num_minutes().max(0).unsigned_abs(),
+                "minute",
+                "minutes"
+            )
         ),
     };
     finding(Severity::Info, "last-success", &connection.to_string(), message)

@@ -168,7 +168,7 @@ async fn a_store_moves_to_postgres_with_all_that_it_knows() {
         .says(&["not empty", "--replace"]);
     call(&folder, &["store", "status"])
         .code(0)
-        .shows(&["PostgreSQL", "1 groups, 3 memberships"]);
+        .shows(&["PostgreSQL", "1 group, 3 memberships"]);
     // It knows what is whose: nothing is written again, and it goes on.
     lab.simulators.clear_requests();
     assert!(matches!(lab.sync(target).await, SyncOutcome::Nothing(_)));

@@ -6,13 +6,13 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use groupcast::plugin::{Plugin, PluginError, RunError, RunLimits, Sandbox, Usage, Violation};
-use groupcast_guest::engine::{Extent, PlanSummary, Run, SourceEnd, TargetEnd};
+use groupcast_guest::engine::PlanSummary;
 use groupcast_tests::{Lab, Target, changes, component, part};
 use tokio_util::sync::CancellationToken;
 use wasm_encoder::{BlockType, Instruction, MemArg};
 
 use super::forge::{Forgery, RETURN, answer_nothing};
-use super::services::Deaf;
+use super::services::{Deaf, run};
 
 fn small() -> RunLimits {
     RunLimits {
@@ -27,25 +27,6 @@ fn short() -> RunLimits {
     RunLimits {
         wall: Duration::from_secs(2),
         ..small()
-    }
-}
-
-fn run() -> Run {
-    Run {
-        id: "r1".to_owned(),
-        source: SourceEnd {
-            vendor: "jumpcloud".to_owned(),
-            base_url: "https://127.0.0.1:1".to_owned(),
-            events_base_url: None,
-            directory: "d".to_owned(),
-        },
-        target: TargetEnd {
-            vendor: "google".to_owned(),
-            base_url: "https://127.0.0.1:1".to_owned(),
-        },
-        settings: "{}".to_owned(),
-        seed: 1,
-        read: Extent::Whole,
     }
 }
 

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use groupcast::plugin::{Plugin, PluginEngine, PluginError, RunError, RunLimits, Sandbox};
-use groupcast_guest::engine::{Extent, Question, Run, SourceEnd, TargetEnd};
+use groupcast_guest::engine::Question;
 use groupcast_tests::{component, hostile};
 use tokio_util::sync::CancellationToken;
 use wasm_encoder::{BlockType, Instruction};
 
 use super::forge::{Forgery, RETURN, answer_nothing};
 use super::processes::apart;
-use super::services::Deaf;
+use super::services::{Deaf, run};
 
 /// Little of everything, so that it is soon used up.
 fn limits() -> RunLimits {
@@ -31,26 +31,6 @@ fn limits() -> RunLimits {
         ledger_entries: 10_000,
         state_bytes: 1 << 20,
         ..RunLimits::default()
-    }
-}
-
-/// What is asked of all of them.
-pub fn run() -> Run {
-    Run {
-        id: "r1".to_owned(),
-        source: SourceEnd {
-            vendor: "jumpcloud".to_owned(),
-            base_url: "https://127.0.0.1:1".to_owned(),
-            events_base_url: None,
-            directory: "d".to_owned(),
-        },
-        target: TargetEnd {
-            vendor: "google".to_owned(),
-            base_url: "https://127.0.0.1:1".to_owned(),
-        },
-        settings: "{}".to_owned(),
-        seed: 1,
-        read: Extent::Whole,
     }
 }
 

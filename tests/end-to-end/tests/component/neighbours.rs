@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use groupcast::plugin::{PluginEngine, RunLimits, Sandbox};
 use groupcast::run::{Groupcast, SyncOutcome};
-use groupcast_guest::engine::{Extent, Run, SourceEnd, TargetEnd};
+use groupcast_guest::engine::Extent;
 use groupcast_tests::{Lab, Target, hostile};
 use tokio_util::sync::CancellationToken;
 
 use super::processes::apart;
-use super::services::Deaf;
+use super::services::{Deaf, run};
 
 /// Samples of each block; quiet and loud blocks take turns, so that what else the machine does falls on both.
 const BLOCK: usize = 40;
@@ -61,25 +61,6 @@ const MISDEEDS: [&str; 36] = [
     "log-flood",
     "memory-bomb",
 ];
-
-fn run() -> Run {
-    Run {
-        id: "hostile".to_owned(),
-        source: SourceEnd {
-            vendor: "jumpcloud".to_owned(),
-            base_url: "https://127.0.0.1:1".to_owned(),
-            events_base_url: None,
-            directory: "d".to_owned(),
-        },
-        target: TargetEnd {
-            vendor: "google".to_owned(),
-            base_url: "https://127.0.0.1:1".to_owned(),
-        },
-        settings: "{}".to_owned(),
-        seed: 1,
-        read: Extent::Whole,
-    }
-}
 
 /// Runs hostile components one after the other, until told to stop. Once for each time that it is told to begin, one
 /// tenant brings a new component, which is compiled first.

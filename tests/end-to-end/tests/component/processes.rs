@@ -94,7 +94,7 @@ async fn the_process_of_a_run_has_given_up_what_it_can_and_is_gone_with_the_run(
     };
     let stop = CancellationToken::new();
     let sandbox = Sandbox::new(Arc::clone(&engine), limits);
-    let asked = super::misdeeds::run();
+    let asked = super::services::run();
     let planning = sandbox.plan(&plugin, Deaf::new(), stop.clone(), &asked);
     let looking = async {
         // It computes once it has used some time of a processor.

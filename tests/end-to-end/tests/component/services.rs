@@ -7,7 +7,28 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use groupcast::ledger::{Binding, Effect, Intent, Membership, OpenIntent, Outcome};
 use groupcast::plugin::{Event, LogLevel, NoAnswer, Page, RunServices, Violation};
+use groupcast_guest::engine::{Extent, Run, SourceEnd, TargetEnd};
 use groupcast_guest::failure::Failure;
+
+/// What is asked of every component that is run without vendors.
+pub fn run() -> Run {
+    Run {
+        id: "r1".to_owned(),
+        source: SourceEnd {
+            vendor: "jumpcloud".to_owned(),
+            base_url: "https://127.0.0.1:1".to_owned(),
+            events_base_url: None,
+            directory: "d".to_owned(),
+        },
+        target: TargetEnd {
+            vendor: "google".to_owned(),
+            base_url: "https://127.0.0.1:1".to_owned(),
+        },
+        settings: "{}".to_owned(),
+        seed: 1,
+        read: Extent::Whole,
+    }
+}
 
 /// Takes logs and parts; answers nothing, and parts only if it is told to.
 #[derive(Default)]
