@@ -16,6 +16,8 @@ use crate::store::service::{
 };
 use crate::store::{ConnectionId, Lease, Result, RunEnd, RunResult, StoreError};
 
+mod handing_over;
+
 const SYNC: Work = Work::Sync { full: false };
 
 fn request() -> Trigger {
@@ -60,7 +62,7 @@ impl Drop for UnderWay<'_> {
 
 #[async_trait]
 impl Runner for Script {
-    async fn run(&self, job: &JobRecord, cancel: CancellationToken) -> JobEnd {
+    async fn run(&self, job: &JobRecord, control: JobControl) -> JobEnd {
         let connection = &job.connection;
         self.begun.lock().unwrap().push(job.clone());
         {
@@ -77,10 +79,19 @@ impl Runner for Script {
             "slow" => {
                 tokio::select! {
                     () = self.let_go.notified() => (RunResult::Done, "done", None),
-                    () = cancel.cancelled() => (RunResult::Refused, "cancelled", None),
+                    () = control.token().cancelled() => (RunResult::Refused, "cancelled", None),
                 }
             }
-            "deaf" => std::future::pending().await,
+            "deaf" => {
+                control.began(&format!("run-of-{}", job.id));
+                std::future::pending().await
+            }
+            "apply" => {
+                tokio::select! {
+                    () = self.let_go.notified() => (RunResult::Done, "done", None),
+                    () = control.token().cancelled() => (RunResult::HandedOver, "handed over", None),
+                }
+            }
             "ill" if self.mended.load(Ordering::SeqCst) > 0 => (RunResult::Done, "done", None),
             "ill" => (
                 RunResult::Failed,
@@ -122,6 +133,7 @@ struct InMemory {
     states: Mutex<BTreeMap<ConnectionId, RunState>>,
     places: Mutex<BTreeMap<String, DateTime<Utc>>>,
     audited: Mutex<Vec<String>>,
+    cancelled: Mutex<Vec<String>>,
     looks: AtomicUsize,
     /// Above 0 nothing can be read.
     ill: AtomicUsize,
@@ -176,6 +188,16 @@ impl ScheduleStore for InMemory {
             self.audited.lock().unwrap().push(audit.action.clone());
         }
         Ok(kept.clone())
+    }
+
+    async fn asked_to_cancel(&self) -> Result<Vec<String>> {
+        Ok(self.cancelled.lock().unwrap().clone())
+    }
+
+    async fn append_audit(&self, entry: &NewAuditEntry) -> Result<()> {
+        let told = format!("{} {} {}", entry.action, entry.actor.subject, entry.subject);
+        self.audited.lock().unwrap().push(told);
+        Ok(())
     }
 
     async fn claim_due(&self, id: &ConnectionId, due: DateTime<Utc>) -> Result<bool> {
@@ -276,6 +298,7 @@ impl Scene {
             states: Mutex::default(),
             places: Mutex::default(),
             audited: Mutex::default(),
+            cancelled: Mutex::default(),
             looks: AtomicUsize::default(),
             ill: AtomicUsize::default(),
         });
