@@ -87,6 +87,7 @@ fn record(run: crate::store::RunRecord) -> RunRecord {
         RunResult::ChangesPending => RunEnd::Pending,
         RunResult::Refused => RunEnd::Refused,
         RunResult::Failed => RunEnd::Failed,
+        RunResult::HandedOver => RunEnd::HandedOver,
     });
     let kind = match run.kind {
         RunKind::Plan => "plan",

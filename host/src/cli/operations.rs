@@ -24,6 +24,8 @@ pub enum RunEnd {
     Refused,
     /// Failed.
     Failed,
+    /// Its host stopped; the same job goes on in the next process.
+    HandedOver,
 }
 
 /// A run as the host remembers it.

@@ -192,6 +192,7 @@ pub fn ended(result: RunResult) -> Badge {
         RunResult::ChangesPending => Badge::new(Tone::Care, "Changes wait"),
         RunResult::Refused => Badge::new(Tone::Bad, "Refused"),
         RunResult::Failed => Badge::new(Tone::Bad, "Failed"),
+        RunResult::HandedOver => Badge::new(Tone::Info, "Handed over"),
     }
 }
 

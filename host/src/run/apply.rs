@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::field::Empty;
 
 use super::ConnectionName;
-use super::cut_off::{self, CutOff};
+use super::cut_off::{self, CutOff, handed_over};
 use super::groupcast::Groupcast;
 use super::host::{Access, ApprovedIntents};
 use super::lease::HeldLease;
@@ -90,11 +90,17 @@ impl Groupcast {
     ) -> Result<ApplyOutcome, RunFailure> {
         let setup = &*self.setup(connection)?;
         let managed = setup.switch.is_on().await?;
-        self.store.see_managed(&setup.id, managed).await?;
+        let before = self.store.see_managed(&setup.id, managed).await?;
         if !managed {
             return Err(RunFailure::refused(format!(
                 "group management is switched off for {connection}; set `managed = true` in the configuration, \
                  plan again and approve the plan"
+            )));
+        }
+        if before == Some(false) && self.goes_on() {
+            return Err(RunFailure::refused(format!(
+                "group management was switched off for {connection} and on again since this apply was handed over, so \
+                 it does not go on; plan again and approve the plan"
             )));
         }
         let record = self.find_plan(setup, hash).await?;
@@ -138,7 +144,8 @@ impl Groupcast {
             self.store.see_managed(&setup.id, false).await?;
         }
         if let Ok((report, usage)) = &result
-            && let Some(violation) = self.doubted(setup, report, planned, &outcomes)
+            && let Some(violation) =
+                self.doubted(setup, report, planned, &self.known(setup, &outcomes).await?)
         {
             recorder.violated(&violation);
             let failure = RunFailure::failed(violation.to_string());
@@ -171,6 +178,10 @@ impl Groupcast {
                     report.failed,
                     count(report.moved.len() as u64, "group", "groups")
                 );
+                let message = match self.earlier().last() {
+                    Some(earlier) => format!("{message}; it went on where run {earlier} was handed over"),
+                    None => message,
+                };
                 let end = if clean {
                     RunResult::Done
                 } else {
@@ -188,6 +199,7 @@ impl Groupcast {
             }
             Err(error) => {
                 let failure = Self::failure(error, &recorder);
+                let is_handed_over = matches!(cut_off, Some(CutOff::HandedOver { .. }));
                 let failure = cut_off::told(
                     connection,
                     cut_off,
@@ -196,6 +208,7 @@ impl Groupcast {
                     recorder.counts().writes() > 0,
                 );
                 let end = match failure.kind {
+                    _ if is_handed_over => RunResult::HandedOver,
                     RunFailureKind::Refused => RunResult::Refused,
                     RunFailureKind::Failed => RunResult::Failed,
                 };
@@ -232,16 +245,21 @@ impl Groupcast {
                 return Err(failure);
             }
         };
-        let lease = HeldLease::acquire(
-            Arc::clone(&self.store),
-            &setup.directory_key,
-            run,
-            setup.lease_times,
-        )
-        .await;
+        let (store, times) = (Arc::clone(&self.store), setup.lease_times);
+        let lease = if self.goes_on() {
+            HeldLease::wait_for(store, &setup.directory_key, run, times, cancel).await
+        } else {
+            HeldLease::acquire(store, &setup.directory_key, run, times).await
+        };
         let (lease, renewal) = match lease {
             Ok((lease, renewal)) => (Arc::new(lease), renewal),
             Err(failure) => {
+                if let Some(job) = self.hand_over(cancel) {
+                    let failure = RunFailure::failed(handed_over(&job));
+                    self.end_unbegun(setup, run, RunResult::HandedOver, &failure)
+                        .await;
+                    return Err(failure);
+                }
                 self.end_refused(setup, run, &failure).await;
                 return Err(failure);
             }
@@ -287,7 +305,8 @@ impl Groupcast {
         } else if !lease.is_held() {
             Some(CutOff::LeaseLapsed)
         } else if cancel.is_cancelled() && result.is_err() {
-            Some(CutOff::Stopped)
+            let handed_over = self.hand_over(cancel);
+            Some(handed_over.map_or(CutOff::Stopped, |job| CutOff::HandedOver { job }))
         } else {
             None
         };
@@ -376,7 +395,11 @@ impl Groupcast {
     }
 
     async fn end_refused(&self, setup: &ConnectionSetup, run: &str, failure: &RunFailure) {
-        let end = crate::store::RunEnd::new(RunResult::Refused, failure.to_string());
+        self.end_unbegun(setup, run, RunResult::Refused, failure).await;
+    }
+
+    async fn end_unbegun(&self, setup: &ConnectionSetup, run: &str, result: RunResult, failure: &RunFailure) {
+        let end = crate::store::RunEnd::new(result, failure.to_string());
         let nothing = (RequestCounts::default(), Usage::default());
         self.observer
             .ended(&self.run_ref(&setup.id, run), &end, &nothing.0, &nothing.1);
@@ -463,7 +486,7 @@ impl Groupcast {
     }
 
     /// Every operation of a run and what became of it, in order.
-    async fn outcomes(
+    pub(super) async fn outcomes(
         &self,
         setup: &ConnectionSetup,
         run: &str,

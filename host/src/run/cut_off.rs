@@ -7,7 +7,7 @@ use crate::egress::permit::PermitRefusal;
 use groupcast_guest::words::{count, fitting};
 
 /// What cut an apply off.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum CutOff {
     /// It lost its directory: the machine slept, or renewing failed for too long (R48).
     LeaseLapsed,
@@ -15,6 +15,19 @@ pub(super) enum CutOff {
     SwitchedOff,
     /// Somebody asked the program to stop.
     Stopped,
+    /// The host stops, and its job goes on in the next process.
+    HandedOver {
+        /// The job.
+        job: String,
+    },
+}
+
+/// What is said of a run that its job goes on after.
+pub(super) fn handed_over(job: &str) -> String {
+    format!(
+        "handed over: its host was stopped before its next write, and job {job} goes on with the same plan in the next \
+         process that serves this store; nothing is to be done"
+    )
 }
 
 /// The failure that a person is told. `failure` is what the component made of it, `outcomes` are the operations that the
@@ -26,7 +39,7 @@ pub(super) fn told(
     outcomes: &[OperationOutcome],
     wrote: bool,
 ) -> RunFailure {
-    let mut told = match why {
+    let mut told = match &why {
         None => failure,
         Some(CutOff::LeaseLapsed) => {
             RunFailure::refused(format!("{connection}: {}", PermitRefusal::LeaseLapsed))
@@ -34,6 +47,10 @@ pub(super) fn told(
         Some(CutOff::SwitchedOff) => {
             RunFailure::refused(format!("{connection}: {}", PermitRefusal::NotManaged))
         }
+        Some(CutOff::HandedOver { job }) => RunFailure {
+            repetition: Repetition::NoMatter,
+            ..RunFailure::failed(format!("{connection}: {}", handed_over(job)))
+        },
         // Nobody refused anything: it was on its way and was stopped.
         Some(CutOff::Stopped) => RunFailure {
             repetition: Repetition::NoMatter,
@@ -57,7 +74,9 @@ pub(super) fn told(
         );
         told.message = match why {
             // Another run may have done the rest, or something else.
-            Some(CutOff::LeaseLapsed) => format!("{} ({operations})", told.message),
+            Some(CutOff::LeaseLapsed | CutOff::HandedOver { .. }) => {
+                format!("{} ({operations})", told.message)
+            }
             _ => format!(
                 "{} ({operations}; apply the same plan again to go on)",
                 told.message

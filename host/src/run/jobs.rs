@@ -14,7 +14,7 @@ use super::job::JobRuns;
 use super::outcome::{PlanOutcome, Repetition, RunFailure, RunFailureKind, Selection, SyncOutcome};
 use super::sample::Samples;
 use crate::config::Config;
-use crate::schedule::{EngineLimits, JobEnd, Runner, Trouble};
+use crate::schedule::{EngineLimits, JobControl, JobEnd, Runner, Trouble};
 use crate::store::service::{JobRecord, Trigger, Work};
 use crate::store::{RunEnd, RunResult};
 
@@ -51,14 +51,14 @@ impl JobRunner {
 
 #[async_trait]
 impl Runner for JobRunner {
-    async fn run(&self, job: &JobRecord, cancel: CancellationToken) -> JobEnd {
+    async fn run(&self, job: &JobRecord, control: JobControl) -> JobEnd {
         let connection = &job.connection;
         let word = job.work.word();
         tracing::info!(%connection, job = job.id, work = word, trigger = ?job.trigger, "a job begins");
-        let runs = Arc::new(JobRuns::new(&job.id));
+        let runs = Arc::new(JobRuns::new(job, control.clone()));
         let groupcast = self.groupcast.for_job(Arc::clone(&runs));
         let done = match groupcast.prepare(connection).await {
-            Ok(()) => groupcast.work(job, &self.samples, &cancel).await,
+            Ok(()) => groupcast.work(job, &self.samples, control.token()).await,
             Err(failure) => Err(failure),
         };
         let noted = runs.noted();
@@ -66,12 +66,15 @@ impl Runner for JobRunner {
             Work::Apply { plan, .. } => Some(plan.clone()),
             _ => noted.plan,
         };
-        let (end, trouble) = match done {
+        let (mut end, trouble) = match done {
             Ok((end, trouble)) => (end, trouble),
             Err(failure) => told(&failure),
         };
+        if noted.handed_over {
+            end.result = RunResult::HandedOver;
+        }
         match end.result {
-            RunResult::Done => {
+            RunResult::Done | RunResult::HandedOver => {
                 tracing::info!(%connection, job = job.id, work = word, outcome = end.message, "a job ended")
             }
             RunResult::ChangesPending => {
@@ -83,7 +86,7 @@ impl Runner for JobRunner {
         }
         JobEnd {
             end,
-            runs: noted.runs,
+            runs: runs.runs(),
             plan,
             trouble,
         }
@@ -213,6 +216,7 @@ impl Groupcast {
                 groups,
                 release_held,
             } => {
+                self.end_earlier_runs().await?;
                 let selection = Selection {
                     groups: groups.clone(),
                     release_held: *release_held,

@@ -1,7 +1,7 @@
 //! Holding a directory while a run writes to it (R48): renewed in the background, given back at the end.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -9,10 +9,12 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use crate::egress::permit::{Lease as Fresh, SystemBootClock};
 use crate::store::{DirectoryKey, Lease, LeaseAnswer, Store};
 
-use super::RunFailure;
+use super::{RunFailure, RunFailureKind};
 
 /// How often a lease is renewed in its life: a renewal or two may fail.
 const RENEWALS: u32 = 4;
+/// How often it is looked whether a directory is free that is waited for.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// How long a directory is held. Any lengths are safe: the store keeps with each lease when it is free, and whoever
 /// comes next goes by that and not by lengths of its own.
@@ -77,6 +79,29 @@ impl HeldLease {
             task,
         };
         Ok((Self { fresh, lease, store }, renewal))
+    }
+
+    /// The same for a run that goes on where another process was stopped: what that one left on the wire is over once its
+    /// lease has run out, and that is waited for, but not for ever.
+    pub(super) async fn wait_for(
+        store: Arc<dyn Store>,
+        directory: &DirectoryKey,
+        holder: &str,
+        times: LeaseTimes,
+        cancel: &CancellationToken,
+    ) -> Result<(Self, Renewal), RunFailure> {
+        let (began, patience) = (Instant::now(), times.life + times.longest_request + LOOK);
+        loop {
+            match Self::acquire(Arc::clone(&store), directory, holder, times).await {
+                Err(held) if held.kind == RunFailureKind::Refused && began.elapsed() < patience => {
+                    tokio::select! {
+                        () = cancel.cancelled() => return Err(held),
+                        () = tokio::time::sleep(LOOK) => {}
+                    }
+                }
+                answer => return answer,
+            }
+        }
     }
 
     /// The lease as the store knows it.

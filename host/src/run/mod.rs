@@ -8,6 +8,7 @@ mod catalogue;
 mod check;
 mod customer;
 mod cut_off;
+mod going_on;
 mod groupcast;
 mod guard;
 mod habits;

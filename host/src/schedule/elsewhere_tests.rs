@@ -9,7 +9,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::kept::Kept;
 use super::time::Time;
-use super::{EmbeddedEngine, Engine as _, EngineError, EngineLimits, JobEnd, Runner, TriggerAnswer};
+use super::{
+    EmbeddedEngine, Engine as _, EngineError, EngineLimits, JobControl, JobEnd, Runner, TriggerAnswer,
+};
 use crate::store::service::{JobRecord, JobState, Trigger, Work};
 use crate::store::{ConnectionId, RunEnd, RunResult, SqliteStore, Store};
 
@@ -32,8 +34,8 @@ struct Endless;
 
 #[async_trait]
 impl Runner for Endless {
-    async fn run(&self, _: &JobRecord, cancel: CancellationToken) -> JobEnd {
-        cancel.cancelled().await;
+    async fn run(&self, _: &JobRecord, control: JobControl) -> JobEnd {
+        control.token().cancelled().await;
         JobEnd {
             end: RunEnd::new(RunResult::Refused, "it was cancelled"),
             runs: Vec::new(),

@@ -7,10 +7,10 @@ use std::time::Duration;
 use rand::Rng as _;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
+use super::control::JobControl;
 use super::judge;
 use super::kept::{Kept, ScheduleStore};
 use super::limits::EngineLimits;
@@ -47,7 +47,7 @@ pub(super) struct Inner<R> {
     table: Mutex<Table>,
     /// Something is due earlier than thought.
     changed: Notify,
-    tasks: TaskTracker,
+    pub(super) tasks: TaskTracker,
 }
 
 impl<R: Runner> EmbeddedEngine<R> {
@@ -137,6 +137,7 @@ impl<R: Runner> Inner<R> {
             end: None,
             runs: Vec::new(),
             plan: None,
+            handed_over: 0,
             host: self.host.clone(),
         }
     }
@@ -178,33 +179,46 @@ impl<R: Runner> Inner<R> {
     fn dispatch(self: &Arc<Self>) {
         let mut table = self.table();
         while let Some(turn) = table.begin_next(self.time.now()) {
-            let Turn { job, key, cancel } = turn;
+            let Turn { job, key, control } = turn;
             let inner = Arc::clone(self);
             let span = job_span(&job);
-            let attended = async move { inner.attend(job, key, cancel).await };
+            let attended = async move { inner.attend(job, key, control).await };
             let task = self.tasks.spawn(attended.instrument(span));
             // Still under the lock, so the task cannot have ended in the table before it is entered there.
             table.began(key, task.abort_handle());
         }
     }
 
-    async fn attend(self: &Arc<Self>, mut job: JobRecord, key: u64, cancel: CancellationToken) {
+    async fn attend(self: &Arc<Self>, mut job: JobRecord, key: u64, control: JobControl) {
         let begun = self.time.now();
         self.note(&job).await;
-        let end = self.work(&job, key, cancel).await;
+        let mut end = self.work(&job, key, control.clone()).await;
         let now = self.time.now();
         let took = (now - begun).to_std().unwrap_or_default();
-        job.runs.clone_from(&end.runs);
+        // What an earlier process did of it stays on record.
+        job.runs.extend(end.runs.iter().cloned());
         job.plan.clone_from(&end.plan);
         job.host.clone_from(&self.host);
         let stopped = self.table().stopping;
-        let unfinished = end.trouble.is_none() && end.end.result == RunResult::Refused
-            || end.end.result == RunResult::Failed;
-        if stopped && unfinished && matches!(job.work, Work::Sync { .. }) {
+        let cut_off = match job.work {
+            Work::Sync { .. } => {
+                end.trouble.is_none() && end.end.result == RunResult::Refused
+                    || end.end.result == RunResult::Failed
+            }
+            // The runner alone knows whether anything else was in the way.
+            _ => end.end.result == RunResult::HandedOver,
+        };
+        if stopped && cut_off && !control.is_unwanted() {
             // The stop cut it off: whoever comes next takes it over.
-            job.state = JobState::Queued;
-            job.began_at = None;
+            self.leave(&mut job);
         } else {
+            if end.end.result == RunResult::HandedOver {
+                // Cancelled in the very moment: then nobody goes on with it.
+                end.end = RunEnd::new(
+                    RunResult::Failed,
+                    "it was cancelled while its host stopped; apply the same plan again to go on",
+                );
+            }
             job.state = JobState::Ended;
             job.ended_at = Some(now);
             job.end = Some(end.end.clone());
@@ -218,10 +232,10 @@ impl<R: Runner> Inner<R> {
         self.plan_next(&job.connection).await;
     }
 
-    async fn work(self: &Arc<Self>, job: &JobRecord, key: u64, cancel: CancellationToken) -> JobEnd {
+    async fn work(self: &Arc<Self>, job: &JobRecord, key: u64, control: JobControl) -> JobEnd {
         let (runner, told) = (Arc::clone(&self.runner), job.clone());
         // A task of its own: its panic is this job's end and nobody else's.
-        let mut run = tokio::spawn(async move { runner.run(&told, cancel).await }.in_current_span());
+        let mut run = tokio::spawn(async move { runner.run(&told, control).await }.in_current_span());
         let _guard = AbortOnDrop(run.abort_handle());
         let ended = tokio::select! {
             biased;
@@ -430,14 +444,20 @@ impl<R: Runner> Inner<R> {
             () = self.time.sleep(self.limits.stop_deadline) => {}
         }
         let mut served = Served::default();
+        let mut dropped = Vec::new();
         for (id, slot) in &self.table().slots {
-            if let Some(task) = slot.active.as_ref().and_then(|active| active.task.as_ref()) {
+            let Some(active) = &slot.active else { continue };
+            if let Some(task) = &active.task {
                 task.abort();
                 served.dropped.push(id.clone());
+                dropped.push((active.record.id.clone(), active.control.clone()));
             }
         }
-        // Aborted tasks end at their next await; one that computes without end is left to the process's exit. Their
-        // jobs are written down as running: whoever comes next sees that this process is gone.
+        // Aborted tasks end at their next await; one that computes without end is left to the process's exit. What is
+        // not an apply stays written down as running: whoever comes next sees that this process is gone.
+        if !dropped.is_empty() {
+            self.leave_dropped(&dropped).await;
+        }
         served
     }
 

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
-use super::Timetable;
+use super::{JobControl, Timetable};
 use crate::store::service::{JobRecord, NewAuditEntry, Pause, RunState, Trigger, Work};
 use crate::store::{ConnectionId, RunEnd, StoreError};
 
@@ -184,7 +184,7 @@ pub trait Engine: Send + Sync {
 /// Does jobs. An engine never calls it twice at once for one connection.
 #[async_trait]
 pub trait Runner: Send + Sync + 'static {
-    /// Does one job from beginning to end, records its runs in the store, and answers how it ended. Once `cancel` is
-    /// cancelled it starts no further write and returns as soon as it can.
-    async fn run(&self, job: &JobRecord, cancel: CancellationToken) -> JobEnd;
+    /// Does one job from beginning to end, records its runs in the store, and answers how it ended. Once `control` says
+    /// that it is to end, it starts no further write and returns as soon as it can.
+    async fn run(&self, job: &JobRecord, control: JobControl) -> JobEnd;
 }

@@ -33,6 +33,12 @@ pub trait ScheduleStore: Send + Sync {
     async fn asked_to_cancel(&self) -> Result<Vec<String>> {
         Ok(Vec::new())
     }
+    /// As [`crate::store::service::AuditStore::append_audit`].
+    async fn append_audit(&self, entry: &NewAuditEntry) -> Result<()>;
+    /// Since when a tenant of the store is suspended at the earliest; none where it is not.
+    async fn suspended_since(&self, _tenant: &str) -> Result<Option<DateTime<Utc>>> {
+        Ok(None)
+    }
     /// As [`crate::store::service::TenancyStore::claim_due`].
     async fn claim_due(&self, id: &ConnectionId, due: DateTime<Utc>) -> Result<bool>;
     /// Takes the place of a process: its own at its start, and that of one that may have died. None while somebody
@@ -100,6 +106,17 @@ impl ScheduleStore for Kept {
         audit: Option<&NewAuditEntry>,
     ) -> Result<RunState> {
         self.0.change_run_state(id, change, audit).await
+    }
+
+    async fn append_audit(&self, entry: &NewAuditEntry) -> Result<()> {
+        self.0.append_audit(entry).await.map(|_| ())
+    }
+
+    async fn suspended_since(&self, tenant: &str) -> Result<Option<DateTime<Utc>>> {
+        let tenant = self.0.tenant(tenant).await?;
+        Ok(tenant
+            .filter(|tenant| !tenant.enabled)
+            .map(|tenant| tenant.updated_at))
     }
 
     async fn claim_due(&self, id: &ConnectionId, due: DateTime<Utc>) -> Result<bool> {

@@ -5,6 +5,7 @@
 //! elsewhere; the embedded one shares its places fairly among tenants ([`fair`]). What a job does is none of this room's
 //! business: it is a [`Runner`]'s.
 
+mod control;
 mod cron;
 #[cfg(test)]
 mod elsewhere_tests;
@@ -22,6 +23,7 @@ mod table;
 mod time;
 mod timetable;
 
+pub use control::JobControl;
 pub use cron::{Schedule, ScheduleError};
 pub use embedded::EmbeddedEngine;
 pub use engine::{

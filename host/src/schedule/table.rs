@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use tokio::task::AbortHandle;
-use tokio_util::sync::CancellationToken;
 
+use super::control::JobControl;
 use super::fair::{Class, Fair, Places};
 use super::timetable::Beginning;
 use super::{EngineError, Timetable};
@@ -51,7 +51,7 @@ pub(super) struct Slot {
 pub(super) struct Active {
     pub(super) key: u64,
     pub(super) record: JobRecord,
-    pub(super) cancel: CancellationToken,
+    pub(super) control: JobControl,
     pub(super) task: Option<AbortHandle>,
     /// In the queue; before, it is being written down.
     waiting: bool,
@@ -61,7 +61,7 @@ pub(super) struct Active {
 pub(super) struct Turn {
     pub(super) job: JobRecord,
     pub(super) key: u64,
-    pub(super) cancel: CancellationToken,
+    pub(super) control: JobControl,
 }
 
 /// What became of a wish to begin a job.
@@ -132,7 +132,7 @@ impl Table {
         self.slot(&id)?.active = Some(Active {
             key,
             record,
-            cancel: CancellationToken::new(),
+            control: JobControl::default(),
             task: None,
             waiting: false,
         });
@@ -182,7 +182,7 @@ impl Table {
             return Some(Turn {
                 job: active.record.clone(),
                 key,
-                cancel: active.cancel.clone(),
+                control: active.control.clone(),
             });
         }
     }
@@ -242,7 +242,7 @@ impl Table {
             let (key, record) = (active.key, active.record.clone());
             return Ok(Some((key, record)));
         }
-        active.cancel.cancel();
+        active.control.cancel();
         Ok(None)
     }
 
@@ -255,7 +255,7 @@ impl Table {
         match &slot.active {
             Some(active) if active.waiting => Ok(Some((active.key, active.record.clone()))),
             Some(active) => {
-                active.cancel.cancel();
+                active.control.cancel();
                 Ok(None)
             }
             None => {
@@ -292,7 +292,7 @@ impl Table {
             .values()
             .filter_map(|slot| slot.active.as_ref())
             .filter(|active| {
-                active.cancel.cancel();
+                active.control.stop();
                 active.waiting
             })
             .map(|active| active.key)

@@ -6,13 +6,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use groupcast_guest::plan::part::{GroupState, Part, PartGroup};
 use serde_json::json;
-use tokio_util::sync::CancellationToken;
 
 use super::{EventHub, Principal, Service};
 use crate::config::Config;
 use crate::plugin::{Plugin, PluginEngine, RunLimits};
 use crate::run::Groupcast;
-use crate::schedule::{EmbeddedEngine, EngineLimits, JobEnd, Runner};
+use crate::schedule::{EmbeddedEngine, EngineLimits, JobControl, JobEnd, Runner};
 use crate::store::service::{DirectoryRecord, DirectoryVendor, JobRecord, NewAuditEntry, TenantRecord};
 use crate::store::{
     ConnectionId, DirectoryKey, NewPlan, NewRun, RunEnd, RunKind, RunResult, SqliteStore, Store,
@@ -24,7 +23,7 @@ struct Idle;
 
 #[async_trait]
 impl Runner for Idle {
-    async fn run(&self, _: &JobRecord, _: CancellationToken) -> JobEnd {
+    async fn run(&self, _: &JobRecord, _: JobControl) -> JobEnd {
         JobEnd {
             end: RunEnd::new(RunResult::Done, "nothing to do"),
             runs: Vec::new(),

@@ -77,13 +77,13 @@ impl Service {
         }
         let audit = Self::entry(who, Some(&job.connection.tenant), "work.cancelled", id);
         self.store.append_audit(&audit).await?;
+        // In the store first: a host that stops now hands it over, and whoever takes it over looks there.
+        if !self.store.ask_to_cancel(id).await? {
+            return Err(ServiceError::Refused(format!("job {id} has ended already")));
+        }
         match self.engine.cancel(&job.id).await {
             // Another process has it: that one looks into the store every so often.
-            Err(EngineError::NoJob(_)) => {
-                if !self.store.ask_to_cancel(id).await? {
-                    return Err(ServiceError::Refused(format!("job {id} has ended already")));
-                }
-            }
+            Err(EngineError::NoJob(_)) => {}
             asked => asked?,
         }
         self.job(who, id).await

@@ -204,6 +204,8 @@ pub enum RunResult {
     Refused,
     /// Failed (exit code 4).
     Failed,
+    /// Its host stopped before the next write, and the same job goes on in the next process.
+    HandedOver,
 }
 
 /// The end of a run.

@@ -186,7 +186,7 @@ impl Metrics {
             }
         }
         for kind in ["plan", "apply", "undo", "check"] {
-            for result in ["done", "changes-pending", "refused", "failed"] {
+            for result in ["done", "changes-pending", "refused", "failed", "handed-over"] {
                 self.runs.get_or_create(&RunEnded { kind, result }).inc_by(0);
             }
         }

@@ -156,6 +156,7 @@ fn result_word(result: RunResult) -> &'static str {
         RunResult::ChangesPending => "changes-pending",
         RunResult::Refused => "refused",
         RunResult::Failed => "failed",
+        RunResult::HandedOver => "handed-over",
     }
 }
 

@@ -67,6 +67,7 @@ fn job() -> JobRecord {
         end: None,
         runs: Vec::new(),
         plan: None,
+        handed_over: 0,
         host: "host-1".to_owned(),
     }
 }

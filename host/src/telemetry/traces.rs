@@ -144,6 +144,7 @@ pub(crate) fn ended(result: RunResult) {
             RunResult::ChangesPending => "changes-pending",
             RunResult::Refused => "refused",
             RunResult::Failed => "failed",
+            RunResult::HandedOver => "handed-over",
         },
     );
     if result == RunResult::Failed {

@@ -18,7 +18,7 @@ use super::{Web, application};
 use crate::config::Config;
 use crate::plugin::{Plugin, PluginEngine, RunLimits};
 use crate::run::Groupcast;
-use crate::schedule::{EmbeddedEngine, EngineLimits, JobEnd, Runner};
+use crate::schedule::{EmbeddedEngine, EngineLimits, JobControl, JobEnd, Runner};
 use crate::service::identity::{Identity, Tokens};
 use crate::service::{EventHub, Principal, Service};
 use crate::store::service::{JobRecord, Role};
@@ -39,7 +39,7 @@ struct Idle;
 
 #[async_trait]
 impl Runner for Idle {
-    async fn run(&self, _: &JobRecord, _: CancellationToken) -> JobEnd {
+    async fn run(&self, _: &JobRecord, _: JobControl) -> JobEnd {
         JobEnd {
             end: RunEnd::new(RunResult::Done, "nothing to do"),
             runs: Vec::new(),

@@ -167,6 +167,7 @@ async fn a_job_that_another_process_has_is_asked_to_end_through_the_store() {
         end: None,
         runs: Vec::new(),
         plan: None,
+        handed_over: 0,
         host: "another process".to_owned(),
     };
     rig.store.put_job(&job).await.unwrap();

@@ -105,6 +105,8 @@ pub enum EndResult {
     Refused,
     /// Failed.
     Failed,
+    /// Its host stopped before the next write; the same job goes on in the next process.
+    HandedOver,
 }
 
 impl From<crate::store::RunEnd> for End {
@@ -115,6 +117,7 @@ impl From<crate::store::RunEnd> for End {
                 RunResult::ChangesPending => EndResult::ChangesPending,
                 RunResult::Refused => EndResult::Refused,
                 RunResult::Failed => EndResult::Failed,
+                RunResult::HandedOver => EndResult::HandedOver,
             },
             message: end.message,
         }
@@ -161,6 +164,8 @@ pub struct Job {
     runs: Vec<String>,
     /// The plan that it made or applied.
     plan: Option<String>,
+    /// How often a host that stopped handed it over, half done, to the next.
+    handed_over: u32,
 }
 
 impl From<JobRecord> for Job {
@@ -186,6 +191,7 @@ impl From<JobRecord> for Job {
             end: job.end.map(Into::into),
             runs: job.runs,
             plan: job.plan,
+            handed_over: job.handed_over,
         }
     }
 }

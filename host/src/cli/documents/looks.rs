@@ -122,7 +122,7 @@ pub struct RunEntry {
     pub started: DateTime<Utc>,
     /// When it ended.
     pub ended: Option<DateTime<Utc>>,
-    /// `done`, `pending`, `refused` or `failed`; null while it runs.
+    /// `done`, `pending`, `refused`, `failed` or `handed-over`; null while it runs.
     pub end: Option<&'static str>,
     /// Why, where it ended badly.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -147,6 +147,7 @@ impl From<RunRecord> for RunEntry {
                 RunEnd::Pending => "pending",
                 RunEnd::Refused => "refused",
                 RunEnd::Failed => "failed",
+                RunEnd::HandedOver => "handed-over",
             }),
             message: record.message,
             counters: record.counters,

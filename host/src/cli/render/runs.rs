@@ -31,7 +31,7 @@ pub fn runs(records: &[RunRecord]) -> String {
             Some(RunEnd::Done) => GOOD,
             Some(RunEnd::Pending) => CARE,
             Some(RunEnd::Refused | RunEnd::Failed) => BAD,
-            None => FAINT,
+            Some(RunEnd::HandedOver) | None => FAINT,
         };
         // The end is the last column, so that its colour has no padding to reach over.
         let plain = line(row, &widths);
@@ -56,6 +56,7 @@ fn row(record: &RunRecord) -> [String; 7] {
         Some(RunEnd::Pending) => "changes pending",
         Some(RunEnd::Refused) => "refused",
         Some(RunEnd::Failed) => "failed",
+        Some(RunEnd::HandedOver) => "handed over",
         None => "not ended",
     };
     let counters: Vec<String> = record

@@ -1,6 +1,7 @@
 //! The embedded engine in virtual time.
 
 mod ends;
+mod handing_over;
 mod scene;
 mod times;
 mod troubles;

@@ -52,7 +52,7 @@ impl Drop for UnderWay<'_> {
 
 #[async_trait]
 impl Runner for Script {
-    async fn run(&self, job: &JobRecord, cancel: CancellationToken) -> JobEnd {
+    async fn run(&self, job: &JobRecord, control: JobControl) -> JobEnd {
         let connection = &job.connection;
         self.begun.lock().unwrap().push(job.clone());
         {
@@ -69,10 +69,19 @@ impl Runner for Script {
             "slow" => {
                 tokio::select! {
                     () = self.let_go.notified() => (RunResult::Done, "done", None),
-                    () = cancel.cancelled() => (RunResult::Refused, "cancelled", None),
+                    () = control.token().cancelled() => (RunResult::Refused, "cancelled", None),
                 }
             }
-            "deaf" => std::future::pending().await,
+            "deaf" => {
+                control.began(&format!("run-of-{}", job.id));
+                std::future::pending().await
+            }
+            "apply" => {
+                tokio::select! {
+                    () = self.let_go.notified() => (RunResult::Done, "done", None),
+                    () = control.token().cancelled() => (RunResult::HandedOver, "handed over", None),
+                }
+            }
             "ill" if self.mended.load(Ordering::SeqCst) > 0 => (RunResult::Done, "done", None),
             "ill" => (
                 RunResult::Failed,
@@ -114,6 +123,7 @@ pub struct InMemory {
     pub states: Mutex<BTreeMap<ConnectionId, RunState>>,
     pub places: Mutex<BTreeMap<String, DateTime<Utc>>>,
     pub audited: Mutex<Vec<String>>,
+    pub cancelled: Mutex<Vec<String>>,
     pub looks: AtomicUsize,
     /// Above 0 nothing can be read.
     pub ill: AtomicUsize,
@@ -168,6 +178,16 @@ impl ScheduleStore for InMemory {
             self.audited.lock().unwrap().push(audit.action.clone());
         }
         Ok(kept.clone())
+    }
+
+    async fn asked_to_cancel(&self) -> Result<Vec<String>> {
+        Ok(self.cancelled.lock().unwrap().clone())
+    }
+
+    async fn append_audit(&self, entry: &NewAuditEntry) -> Result<()> {
+        let told = format!("{} {} {}", entry.action, entry.actor.subject, entry.subject);
+        self.audited.lock().unwrap().push(told);
+        Ok(())
     }
 
     async fn claim_due(&self, id: &ConnectionId, due: DateTime<Utc>) -> Result<bool> {
@@ -268,6 +288,7 @@ impl Scene {
             states: Mutex::default(),
             places: Mutex::default(),
             audited: Mutex::default(),
+            cancelled: Mutex::default(),
             looks: AtomicUsize::default(),
             ill: AtomicUsize::default(),
         });

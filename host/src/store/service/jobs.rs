@@ -103,6 +103,21 @@ pub struct JobRecord {
     /// one of them is `plan`.
     #[serde(rename = "result_plan")]
     pub plan: Option<String>,
+    /// How often a process that stopped handed it over, half done, to the next.
+    #[serde(default)]
+    pub handed_over: u32,
     /// The process that has it: where it no longer lives, another takes over.
     pub host: String,
+}
+
+impl JobRecord {
+    /// How often an apply is handed over, half done: often enough for a host that is started anew a few times in a row,
+    /// and no loop.
+    pub const MOST_HAND_OVERS: u32 = 3;
+
+    /// Whether a process that stops in the middle of it may leave it to the next. A sync that was cut off is begun anew,
+    /// however often, since it makes a plan of its own.
+    pub fn can_be_handed_over(&self) -> bool {
+        matches!(self.work, Work::Apply { .. }) && self.handed_over < Self::MOST_HAND_OVERS
+    }
 }

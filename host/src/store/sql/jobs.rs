@@ -5,11 +5,11 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::Row;
 
-use super::{DbRow, SqlStore};
+use super::{DbConnection, DbRow, SqlStore};
 use crate::store::locks::Lock;
 use crate::store::service::{JobRecord, JobState, JobStore, Repeated, Trigger, Work};
 use crate::store::values::{from_json, from_word, json, millis, optional_time, signed, time, word};
-use crate::store::{ConnectionId, PAGE, Result, RunEnd, StoreError};
+use crate::store::{ConnectionId, PAGE, Result, RunEnd, RunResult, StoreError};
 
 /// How long an answer is kept.
 const ANSWER_MILLIS: i64 = 24 * 60 * 60 * 1_000;
@@ -25,6 +25,8 @@ struct Shown {
     end: Option<RunEnd>,
     runs: Vec<String>,
     plan: Option<String>,
+    #[serde(default)]
+    handed_over: u32,
     host: String,
 }
 
@@ -38,6 +40,7 @@ impl JobStore for SqlStore {
             end: job.end.clone(),
             runs: job.runs.clone(),
             plan: job.plan.clone(),
+            handed_over: job.handed_over,
             host: job.host.clone(),
         };
         // A job that ended without saying when would be taken for one that has not ended, and be done again.
@@ -170,6 +173,31 @@ impl SqlStore {
     }
 }
 
+/// Ends applies that were asked for before a backup was made: what they would write is of a time that is over.
+pub(super) async fn end_unfinished_applies(connection: &mut DbConnection, now: i64) -> Result<()> {
+    let rows = sqlx::query("SELECT id, record FROM jobs WHERE ended_at IS NULL ORDER BY id")
+        .fetch_all(&mut *connection)
+        .await?;
+    for row in rows {
+        let mut shown: Shown = from_json(row.try_get("record")?)?;
+        if !matches!(shown.work, Work::Apply { .. }) {
+            continue;
+        }
+        shown.end = Some(RunEnd::new(
+            RunResult::Refused,
+            "the store was restored from a backup, and things went on since it was made; plan again and approve the plan",
+        ));
+        sqlx::query("UPDATE jobs SET state = $1, ended_at = $2, record = $3 WHERE id = $4")
+            .bind(word(&JobState::Ended)?)
+            .bind(now)
+            .bind(json(&shown)?)
+            .bind(row.try_get::<String, _>("id")?)
+            .execute(&mut *connection)
+            .await?;
+    }
+    Ok(())
+}
+
 fn answered(row: &DbRow, fingerprint: &str) -> Result<Repeated> {
     let status: Option<i64> = row.try_get("status")?;
     if row.try_get::<&str, _>("fingerprint")? != fingerprint {
@@ -203,6 +231,7 @@ fn job(row: &DbRow) -> Result<JobRecord> {
         end: shown.end,
         runs: shown.runs,
         plan: shown.plan,
+        handed_over: shown.handed_over,
         host: shown.host,
     })
 }

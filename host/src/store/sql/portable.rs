@@ -10,6 +10,7 @@ use serde_json::Value;
 use sqlx::{QueryBuilder, Row};
 
 use super::audit::{append, first_broken};
+use super::jobs::end_unfinished_applies;
 use super::{
     Db, DbConnection, DbRow, KIND, SqlStore, alone, empty_audit, intent_counter, schema_version,
     set_intent_counter,
@@ -106,6 +107,7 @@ impl SqlStore {
                 .bind(word(&Mode::PlanOnly)?)
                 .execute(&mut *transaction)
                 .await?;
+            end_unfinished_applies(&mut transaction, self.now()).await?;
         }
         append(&mut transaction, audit, self.now()).await?;
         transaction.commit().await?;

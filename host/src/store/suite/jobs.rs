@@ -19,6 +19,7 @@ pub(super) fn a_job(id: &str, work: Work) -> JobRecord {
         end: None,
         runs: Vec::new(),
         plan: None,
+        handed_over: 0,
         host: "host-1".to_owned(),
     }
 }
@@ -78,6 +79,7 @@ pub(super) async fn a_job_is_unfinished_until_it_has_ended(store: Arc<dyn Store>
     );
     first.state = JobState::Running;
     first.began_at = Some(hands.now());
+    first.handed_over = 2;
     store.put_job(&first).await.unwrap();
     assert_eq!(store.job("j1").await.unwrap(), Some(first.clone()));
     first.state = JobState::Ended;

@@ -179,6 +179,38 @@ pub(super) async fn what_is_restored_is_what_was_there_and_plan_only(store: Arc<
     assert_eq!(store.connection(&id).await.unwrap().mode, Mode::Active);
 }
 
+pub(super) async fn an_apply_that_was_asked_for_before_a_backup_does_not_begin_after_it(
+    store: Arc<dyn Store>,
+    _: Hands,
+) {
+    let folder = tempfile::tempdir().unwrap();
+    let backup = folder.path().join("backup");
+    let apply = Work::Apply {
+        plan: "abc".to_owned(),
+        groups: None,
+        release_held: false,
+    };
+    for (id, work) in [("apply", apply), ("sync", Work::Sync { full: false })] {
+        store.put_job(&super::jobs::a_job(id, work)).await.unwrap();
+    }
+    store.backup(&backup).await.unwrap();
+    for (keep_modes, unfinished) in [(true, vec!["apply", "sync"]), (false, vec!["sync"])] {
+        let options = RestoreOptions {
+            replace: true,
+            keep_modes,
+        };
+        store
+            .restore(&backup, options, &entry("store.restored"))
+            .await
+            .unwrap();
+        let left = store.unfinished_jobs().await.unwrap();
+        let left: Vec<&str> = left.iter().map(|job| job.id.as_str()).collect();
+        assert_eq!(left, unfinished, "keep_modes: {keep_modes}");
+    }
+    let ended = store.job("apply").await.unwrap().unwrap().end.unwrap();
+    assert!(ended.message.contains("plan again"), "{ended:?}");
+}
+
 pub(super) async fn a_damaged_backup_is_refused_and_changes_nothing(store: Arc<dyn Store>, _: Hands) {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);

@@ -106,6 +106,7 @@ pub async fn all(make: impl AsyncFn(Clock) -> Arc<dyn Store>) {
         history::one_sample_an_hour_is_kept_and_a_thousand_are_shown,
         history::changes_are_counted_by_day_and_kind,
         maintenance::what_is_restored_is_what_was_there_and_plan_only,
+        maintenance::an_apply_that_was_asked_for_before_a_backup_does_not_begin_after_it,
         maintenance::a_damaged_backup_is_refused_and_changes_nothing,
         maintenance::a_backup_is_of_one_moment_while_others_write,
         maintenance::what_is_old_is_forgotten_and_what_is_needed_stays,

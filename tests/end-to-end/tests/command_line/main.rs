@@ -18,6 +18,7 @@ mod configuration;
 #[path = "../component/forge.rs"]
 mod forge;
 mod freezing;
+mod handing_over;
 mod plugins;
 mod postgres;
 mod program;
