@@ -19,6 +19,7 @@ use tokio::sync::RwLock;
 use url::Url;
 
 use crate::config::OidcSection;
+use crate::egress::redact::Secrets as Redacted;
 use crate::service::identity::Person;
 use crate::service::identity::token::hash;
 
@@ -220,12 +221,12 @@ impl Provider {
         let next = next.ok_or(OidcError::State)?;
         let client = self.client(false).await?;
         let answer = client
-            .exchange_code(AuthorizationCode::new(code))
+            .exchange_code(AuthorizationCode::new(code.clone()))
             .map_err(|error| self.provider(&error))?
             .set_pkce_verifier(PkceCodeVerifier::new((*verifier).to_owned()))
             .request_async(&self.http)
             .await
-            .map_err(|error| OidcError::Refused(whole(&error)))?;
+            .map_err(|error| OidcError::Refused(self.without_what_was_sent(&error, &code, verifier)))?;
         let id_token = answer
             .id_token()
             .ok_or(OidcError::Token("it gave no ID token".to_owned()))?;
@@ -276,6 +277,17 @@ impl Provider {
         Some(request.http_get_url())
     }
 
+    /// The provider's own words, which may repeat what it was sent.
+    fn without_what_was_sent(&self, error: &dyn std::error::Error, code: &str, verifier: &str) -> String {
+        let sent = Redacted::default();
+        if let Some(secret) = &self.secret {
+            sent.remember(secret.expose_secret());
+        }
+        sent.remember(code);
+        sent.remember(verifier);
+        sent.text(&whole(error))
+    }
+
     async fn client(&self, again: bool) -> Result<Client, OidcError> {
         let metadata = self.metadata(again).await?;
         let redirect = RedirectUrl::new(format!("{}{CALLBACK}", self.origin))
@@ -313,7 +325,7 @@ impl Provider {
     }
 }
 
-/// An error with its causes; none of them holds a code or token.
+/// An error with its causes. Where the provider said it, it may repeat what it was sent.
 fn whole(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

@@ -23,28 +23,11 @@ impl Secrets {
         if secret.len() < SHORTEST {
             return;
         }
-        let standard = base64::engine::general_purpose::STANDARD_NO_PAD.encode(secret);
-        let url_safe = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(secret);
-        let percent =
-            percent_encoding::utf8_percent_encode(secret, percent_encoding::NON_ALPHANUMERIC).to_string();
-        let form: String = form_urlencoded::byte_serialize(secret.as_bytes()).collect();
-        let slashes = secret.replace('/', "\\/");
-        let escaped = json_text(secret);
-        // A vendor that quotes the JSON that it was sent, inside the JSON that it answers.
-        let twice = json_text(&escaped);
-        let hex = hex::encode(secret);
         let mut spellings = self.spellings.lock().unwrap_or_else(PoisonError::into_inner);
-        for spelling in [
-            secret.to_owned(),
-            slashes,
-            escaped,
-            twice,
-            standard,
-            url_safe,
-            percent,
-            form,
-            hex,
-        ] {
+        // And each as a text of the JSON that is answered.
+        let all = spelled(secret);
+        let quoted: Vec<String> = all.iter().map(|spelling| json_text(spelling)).collect();
+        for spelling in all.into_iter().chain(quoted) {
             let spelling = Zeroizing::new(spelling.into_bytes());
             if spelling.len() >= SHORTEST && !spellings.contains(&spelling) {
                 spellings.push(spelling);
@@ -110,6 +93,70 @@ impl Secrets {
         }
         (clean, found)
     }
+}
+
+/// A secret in every spelling in which it could come back.
+fn spelled(secret: &str) -> Vec<String> {
+    let form: String = form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+    let percent = escaped(secret, |byte| format!("%{byte:02X}"));
+    let json = json_text(secret);
+    // A vendor that quotes the JSON that it was sent, inside the JSON that it answers.
+    let twice = json_text(&json);
+    let mut all = vec![
+        secret.replace('/', "\\/"),
+        escaped(secret, |byte| format!("\\u{byte:04x}")),
+        escaped(secret, |byte| format!("\\u{byte:04X}")),
+        json_text(&twice),
+        twice,
+        percent.replace('%', "%25"),
+        escaped(secret, |byte| format!("%{byte:02x}")),
+        page_text(secret, ["&amp;", "&lt;", "&gt;", "&quot;", "&#x27;"]),
+        page_text(secret, ["&#38;", "&#60;", "&#62;", "&#34;", "&#39;"]),
+        page_text(&json, ["&#38;", "&#60;", "&#62;", "&#34;", "&#39;"]),
+    ];
+    // A credential is often escaped before it is packed.
+    for text in [secret, &form, &percent, &json] {
+        let bytes = text.as_bytes();
+        let hex = hex::encode(bytes);
+        all.extend([hex.to_uppercase(), hex, bytes.escape_ascii().to_string()]);
+        all.push(format!("{bytes:?}").trim_matches(['[', ']']).to_owned());
+        all.push(base64::engine::general_purpose::STANDARD_NO_PAD.encode(bytes));
+        all.push(base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes));
+        // Between other bytes, as in `Basic`: it may begin at any of three places of a group, and its last group depends
+        // on what follows.
+        for skipped in 0..3 {
+            let rest = bytes.get(skipped..).unwrap_or_default();
+            let whole = rest.get(..rest.len() / 3 * 3).unwrap_or_default();
+            let standard = base64::engine::general_purpose::STANDARD.encode(whole);
+            all.push(standard.replace('+', "%2B").replace('/', "%2F"));
+            all.push(standard.replace('/', "\\/"));
+            all.push(standard);
+            all.push(base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(whole));
+        }
+        all.push(text.to_owned());
+    }
+    all
+}
+
+fn escaped(text: &str, escape: impl Fn(u8) -> String) -> String {
+    text.bytes()
+        .map(|byte| {
+            if byte.is_ascii_alphanumeric() {
+                char::from(byte).to_string()
+            } else {
+                escape(byte)
+            }
+        })
+        .collect()
+}
+
+/// A text as it stands in a page.
+fn page_text(text: &str, [and, less, greater, quote, apostrophe]: [&str; 5]) -> String {
+    text.replace('&', and)
+        .replace('<', less)
+        .replace('>', greater)
+        .replace('"', quote)
+        .replace('\'', apostrophe)
 }
 
 /// A text as it stands between the quotes of a JSON string.

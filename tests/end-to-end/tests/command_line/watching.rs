@@ -38,8 +38,8 @@ fn look(address: SocketAddr, path: &str) -> Option<(u16, String)> {
     Some((status, body.to_owned()))
 }
 
-/// Takes whatever comes, and answers that all is well; what came is kept as bytes.
-fn listener() -> (String, Arc<Mutex<Vec<u8>>>) {
+/// Takes whatever comes, and answers that all is well, or refuses and repeats what came; what came is kept as bytes.
+pub fn listener(repeats: bool) -> (String, Arc<Mutex<Vec<u8>>>) {
     let socket = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let address = socket.local_addr().unwrap();
     let heard = Arc::new(Mutex::new(Vec::new()));
@@ -51,14 +51,24 @@ fn listener() -> (String, Arc<Mutex<Vec<u8>>>) {
             std::thread::spawn(move || {
                 let mut piece = [0; 65_536];
                 stream.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+                let mut came = Vec::new();
                 while let Ok(length) = stream.read(&mut piece) {
                     if length == 0 {
                         break;
                     }
+                    came.extend_from_slice(&piece[..length]);
                     kept.lock().unwrap().extend_from_slice(&piece[..length]);
                 }
-                let _ =
-                    stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+                let (status, body) = if repeats {
+                    ("401 Unauthorized", &came[..])
+                } else {
+                    ("200 OK", &[][..])
+                };
+                let head = format!(
+                    "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+                    body.len()
+                );
+                let _ = stream.write_all(&[head.as_bytes(), body].concat());
             });
         }
     });
@@ -75,8 +85,8 @@ async fn a_serving_host_tells_metrics_health_log_traces_and_the_dead_mans_switch
     let mut lab = Lab::new().await;
     let sales = lab.group("Sales", Some("sales@example.com"), &[0]);
     let address = SocketAddr::from(([127, 0, 0, 1], port()));
-    let (collector, spans) = listener();
-    let (switch, pings) = listener();
+    let (collector, spans) = listener(false);
+    let (switch, pings) = listener(false);
     let seconds = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .unwrap()

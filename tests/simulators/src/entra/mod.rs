@@ -261,6 +261,11 @@ impl EntraSimulator {
         self.state.delete_user(user_id, self.now_ms)
     }
 
+    /// The access tokens that were given out and not revoked: for tests that look for them where none may be.
+    pub fn access_tokens(&self) -> Vec<String> {
+        self.state.tokens.keys().cloned().collect()
+    }
+
     /// All access tokens stop working at once.
     pub fn revoke_tokens(&mut self) {
         self.state.tokens.clear();

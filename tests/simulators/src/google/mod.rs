@@ -102,6 +102,11 @@ impl GoogleSimulator {
         }
     }
 
+    /// The access tokens that were given out and not revoked: for tests that look for them where none may be.
+    pub fn access_tokens(&self) -> Vec<String> {
+        self.tokens.in_force()
+    }
+
     /// How many calls tried to change a user, in batches or alone. Groupcast must never (R33).
     pub fn user_mutation_attempts(&self) -> u64 {
         self.counts.user_mutation_attempts

@@ -90,6 +90,10 @@ impl Tokens {
         self.issued
     }
 
+    pub(super) fn in_force(&self) -> Vec<String> {
+        self.grants.keys().cloned().collect()
+    }
+
     pub(super) fn revoke_all(&mut self) {
         self.grants.clear();
     }
