@@ -14,6 +14,12 @@ use super::problem::{InvalidValue, Kind, Problem};
 
 /// The largest integer that every JSON reader keeps exactly.
 const LARGEST: u64 = 1 << 53;
+/// Bytes of a text that can be repeated whatever it is: no vendor's secret is so short.
+const SHORTEST_SECRET: usize = 8;
+/// Bytes of a plain word, which can be repeated; secrets are longer, or have other letters.
+const LONGEST_WORD: usize = 24;
+/// What stands for a text that is not repeated.
+const WITHHELD: &str = "(not repeated)";
 
 /// A JSON body.
 #[derive(Debug, Clone)]
@@ -50,7 +56,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Strict<T> {
         if !value.is_object() {
             return Err(Problem::invalid_value("", "the body must be a JSON object"));
         }
-        typed(value).map(Self)
+        typed(&value).map(Self)
     }
 }
 
@@ -69,19 +75,42 @@ fn read(bytes: &[u8]) -> Result<Value, Problem> {
     })
 }
 
-/// A value of a type; all that is wrong is told with its place.
-fn typed<T: DeserializeOwned>(value: Value) -> Result<T, Problem> {
+/// A value of a type; all that is wrong is told with its place, but not what could be a secret in the wrong one.
+fn typed<T: DeserializeOwned>(value: &Value) -> Result<T, Problem> {
     serde_path_to_error::deserialize(value).map_err(|error| {
         let place = match error.path().to_string() {
             root if root == "." => String::new(),
             place => place,
         };
         Problem::invalid(vec![InvalidValue {
-            place,
-            message: error.into_inner().to_string(),
+            place: withheld(place, value),
+            message: withheld(error.into_inner().to_string(), value),
             help: None,
         }])
     })
+}
+
+/// What is said of a value, without those of its names and texts that are no plain words: a key that is entered a line too
+/// high is one of them.
+fn withheld(said: String, value: &Value) -> String {
+    let without = |said: String, text: &str| {
+        let is_word =
+            |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_./".contains(&byte);
+        if text.len() < SHORTEST_SECRET || text.len() <= LONGEST_WORD && text.bytes().all(is_word) {
+            return said;
+        }
+        let quoted = format!("{text:?}");
+        said.replace(quoted.trim_matches('"'), WITHHELD)
+            .replace(text, WITHHELD)
+    };
+    match value {
+        Value::String(text) => without(said, text),
+        Value::Array(all) => all.iter().fold(said, withheld),
+        Value::Object(fields) => fields
+            .iter()
+            .fold(said, |said, (name, one)| withheld(without(said, name), one)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => said,
+    }
 }
 
 /// Reads any JSON, strictly.
@@ -256,13 +285,28 @@ mod tests {
             list: Vec<Inner>,
         }
         let wrong =
-            typed::<Outer>(serde_json::json!({"list": [{"number": 1}, {"number": "x"}]})).unwrap_err();
+            typed::<Outer>(&serde_json::json!({"list": [{"number": 1}, {"number": "x"}]})).unwrap_err();
         assert!(
             wrong.detail().starts_with("list[1].number: "),
             "{}",
             wrong.detail()
         );
-        let unknown = typed::<Outer>(serde_json::json!({"list": [{"number": 1, "other": 2}]})).unwrap_err();
+        let unknown = typed::<Outer>(&serde_json::json!({"list": [{"number": 1, "other": 2}]})).unwrap_err();
         assert!(unknown.detail().contains("other"), "{}", unknown.detail());
+
+        // Not what may be a secret: pasted whole, or as a name.
+        for secret in [
+            "jca_\"first\"\\key+/0123456789",
+            "0123456789abcdef0123456789abcdef01234567",
+        ] {
+            for body in [
+                serde_json::json!({ "list": [{ "number": secret }] }),
+                serde_json::json!({ "list": [{ "number": 1, secret: 2 }] }),
+                serde_json::json!({ "list": secret }),
+            ] {
+                let told = typed::<Outer>(&body).unwrap_err().detail().to_owned();
+                assert!(!told.contains("0123456789") && told.contains(WITHHELD), "{told}");
+            }
+        }
     }
 }

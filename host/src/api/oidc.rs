@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use openidconnect::core::{CoreAuthenticationFlow, CoreClient, CoreIdToken, CoreJwsSigningAlgorithm};
 use openidconnect::{
     AsyncHttpClient, AuthorizationCode, ClientId, ClientSecret, CsrfToken, EndpointMaybeSet, EndpointNotSet,
@@ -17,6 +17,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 use tokio::sync::RwLock;
 use url::Url;
+use zeroize::Zeroizing;
 
 use crate::config::OidcSection;
 use crate::egress::redact::Secrets as Redacted;
@@ -281,7 +282,12 @@ impl Provider {
     fn without_what_was_sent(&self, error: &dyn std::error::Error, code: &str, verifier: &str) -> String {
         let sent = Redacted::default();
         if let Some(secret) = &self.secret {
-            sent.remember(secret.expose_secret());
+            let secret = secret.expose_secret();
+            sent.remember(secret);
+            // As it goes there: both parts as in a form, and packed (RFC 6749, 2.3.1).
+            let form = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+            let pair = Zeroizing::new(format!("{}:{}", form(&self.section.client_id), form(secret)));
+            sent.remember(&Zeroizing::new(STANDARD.encode(&*pair)));
         }
         sent.remember(code);
         sent.remember(verifier);

@@ -1,7 +1,9 @@
 //! No secret comes back: an answer that echoes one is blanked before anybody sees it.
 
+use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
+use aho_corasick::AhoCorasick;
 use base64::Engine;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
@@ -11,10 +13,18 @@ use zeroize::Zeroizing;
 /// Shorter texts are too likely to stand in an answer by chance; no vendor's credential is so short.
 const SHORTEST: usize = 8;
 
-/// The secrets that were sent, in the spellings in which they could come back.
+/// The secrets that were sent.
 #[derive(Default)]
 pub struct Secrets {
-    spellings: Mutex<Vec<Zeroizing<Vec<u8>>>>,
+    sent: Mutex<Sent>,
+}
+
+#[derive(Default)]
+struct Sent {
+    secrets: Vec<Zeroizing<String>>,
+    /// Finds how any spelling of any of them begins, in one pass; nearly every answer has none. The spellings themselves
+    /// are many and long, so they are made only where one may be.
+    beginnings: Option<AhoCorasick>,
 }
 
 impl Secrets {
@@ -23,29 +33,37 @@ impl Secrets {
         if secret.len() < SHORTEST {
             return;
         }
-        let mut spellings = self.spellings.lock().unwrap_or_else(PoisonError::into_inner);
-        // And each as a text of the JSON that is answered.
-        let all = spelled(secret);
-        let quoted: Vec<String> = all.iter().map(|spelling| json_text(spelling)).collect();
-        for spelling in all.into_iter().chain(quoted) {
-            let spelling = Zeroizing::new(spelling.into_bytes());
-            if spelling.len() >= SHORTEST && !spellings.contains(&spelling) {
-                spellings.push(spelling);
-            }
+        let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        if sent.secrets.iter().any(|known| known.as_str() == secret) {
+            return;
         }
+        sent.secrets.push(Zeroizing::new(secret.to_owned()));
+        let beginnings: BTreeSet<Vec<u8>> = sent
+            .spellings()
+            .filter_map(|spelling| spelling.as_bytes().get(..SHORTEST).map(<[u8]>::to_vec))
+            .collect();
+        // None where they are too many to build it for: then each spelling is looked for.
+        sent.beginnings = AhoCorasick::new(beginnings).ok();
     }
 
     /// Some bytes in which every secret is blanked, of the same length; none where there was no secret.
     fn blanked(&self, bytes: &[u8]) -> Option<Vec<u8>> {
-        let spellings = self.spellings.lock().unwrap_or_else(PoisonError::into_inner);
+        let sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        if sent
+            .beginnings
+            .as_ref()
+            .is_some_and(|beginnings| !beginnings.is_match(bytes))
+        {
+            return None;
+        }
         let mut blanked: Option<Vec<u8>> = None;
-        for spelling in spellings.iter() {
+        for spelling in sent.spellings() {
             let mut from = 0;
             while let Some(position) = blanked
                 .as_deref()
                 .unwrap_or(bytes)
                 .get(from..)
-                .and_then(|rest| memmem::find(rest, spelling))
+                .and_then(|rest| memmem::find(rest, spelling.as_bytes()))
             {
                 let (start, end) = (from + position, from + position + spelling.len());
                 let blanked = blanked.get_or_insert_with(|| bytes.to_vec());
@@ -92,6 +110,23 @@ impl Secrets {
             }
         }
         (clean, found)
+    }
+}
+
+impl Sent {
+    /// Every spelling of every secret, and each also as a text of the JSON that is answered. The longest first, so that
+    /// no shorter one breaks it up.
+    fn spellings(&self) -> impl Iterator<Item = Zeroizing<String>> {
+        let mut all: Vec<Zeroizing<String>> = self
+            .secrets
+            .iter()
+            .flat_map(|secret| spelled(secret))
+            .flat_map(|spelling| [Zeroizing::new(json_text(&spelling)), Zeroizing::new(spelling)])
+            .filter(|spelling| spelling.len() >= SHORTEST)
+            .collect();
+        all.sort_by(|one, other| other.len().cmp(&one.len()).then_with(|| one.as_str().cmp(other)));
+        all.dedup();
+        all.into_iter()
     }
 }
 
@@ -180,6 +215,11 @@ mod tests {
             secret.replace('/', "\\/"),
             base64::engine::general_purpose::STANDARD.encode(secret),
             percent_encoding::utf8_percent_encode(secret, percent_encoding::NON_ALPHANUMERIC).to_string(),
+            "abc%2fdef%2bghi%3d%3djkl".to_owned(),
+            hex::encode_upper(secret),
+            // With escaped slashes, quoted in the JSON of an answer.
+            "abc\\\\/def+ghi==jkl".to_owned(),
+            "abc\\u002fdef\\u002bghi\\u003d\\u003djkl".to_owned(),
         ] {
             let (body, found) = secrets.body(format!("x{echo}y{echo}").into());
             assert!(found, "{echo}");
@@ -212,6 +252,19 @@ mod tests {
                 "{body}"
             );
         }
+    }
+
+    #[test]
+    fn r7_what_only_begins_as_a_secret_stays_and_each_of_several_secrets_is_blanked() {
+        let secrets = Secrets::default();
+        for secret in ["abcdefgh-first", "abcdefgh-second", "abcdefgh-first"] {
+            secrets.remember(secret);
+        }
+        assert_eq!(secrets.sent.lock().unwrap().secrets.len(), 2);
+        let (body, found) = secrets.body("abcdefgh-third abcdefgh".into());
+        assert_eq!((&body[..], found), (&b"abcdefgh-third abcdefgh"[..], false));
+        let told = secrets.text("abcdefgh-third abcdefgh-second abcdefgh-first");
+        assert_eq!(told, "abcdefgh-third *************** **************");
     }
 
     #[test]

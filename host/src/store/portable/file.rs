@@ -36,7 +36,7 @@ enum Line {
 impl Writing {
     /// Makes the file, which must not be there yet, for its owner alone.
     pub async fn begin(path: &Path, header: Header) -> Result<Self> {
-        let file = create(path).map_err(|error| failed(path, &error.to_string()))?;
+        let file = create(path)?;
         let (lines, waiting) = mpsc::channel(AHEAD);
         let to = path.to_path_buf();
         let writer = spawn_blocking(move || {
@@ -218,12 +218,15 @@ fn read(path: &Path, mut give: impl FnMut(String) -> bool) -> Result<(Header, En
     Err(broken("it is not whole: its end is missing"))
 }
 
-fn create(path: &Path) -> std::io::Result<File> {
+fn create(path: &Path) -> Result<File> {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
+    options.open(path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::AlreadyExists => failed(path, "a backup overwrites no file; name another one"),
+        _ => failed(path, &error.to_string()),
+    })
 }
 
 fn failed(path: &Path, what: &str) -> StoreError {

@@ -147,7 +147,7 @@ async fn a_store_moves_to_postgres_with_all_that_it_knows() {
         &["store", "backup", &folder.join("backup").display().to_string()],
     )
     .code(3)
-    .says(&["File exists"]);
+    .says(&["overwrites no file; name another one"]);
 
     std::fs::write(folder.join("store.url"), server.database("moved")).unwrap();
     let url = toml::toml! { file = "store.url" };

@@ -107,12 +107,7 @@ pub fn refused_forms(client: &Client, csrf: &str, secret: &str) {
         ),
         (
             "/tenants/new",
-            vec![
-                ("name", "new"),
-                ("credential", "api-key"),
-                ("secret", secret),
-                ("base_url", "https://127.0.0.1:1"),
-            ],
+            vec![("name", "beta"), ("credential", "api-key"), ("secret", secret)],
         ),
         (
             "/tenants/beta/secrets",

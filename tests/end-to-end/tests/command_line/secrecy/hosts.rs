@@ -275,8 +275,12 @@ api_key = {{ vault = {{ path = "groupcast/jumpcloud", field = "key" }} }}
                 let path = entry.unwrap().path();
                 if path.is_dir() {
                     folders.push(path);
-                } else if let Some(name) = path.file_name().unwrap().to_str().unwrap().strip_suffix(".gz")
-                    && name.contains('T')
+                } else if let Some(name) = path
+                    .file_name()
+                    .unwrap()
+                    .to_str()
+                    .unwrap()
+                    .strip_suffix(".recording.gz")
                 {
                     return name.to_owned();
                 }

@@ -119,12 +119,21 @@ impl Secrets {
         None
     }
 
+    /// What is to be said of these bytes, where one of them is there.
+    pub fn told(&self, place: &str, bytes: &[u8]) -> Option<String> {
+        let (name, at) = self.find(bytes)?;
+        let around = &bytes[at.saturating_sub(300)..(at + 60).min(bytes.len())];
+        Some(format!(
+            "{name} is in {place}: …{}…",
+            String::from_utf8_lossy(around)
+        ))
+    }
+
     /// Requires that none of them is in these bytes.
     #[track_caller]
     pub fn absent(&self, place: &str, bytes: &[u8]) {
-        if let Some((name, at)) = self.find(bytes) {
-            let around = &bytes[at.saturating_sub(300)..(at + 60).min(bytes.len())];
-            panic!("{name} is in {place}: …{}…", String::from_utf8_lossy(around));
+        if let Some(told) = self.told(place, bytes) {
+            panic!("{told}");
         }
     }
 }
