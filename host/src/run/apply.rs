@@ -1,6 +1,5 @@
 //! `apply`: what was approved, under lease and permit, operation by operation.
 
-use groupcast_guest::words::{count, fitting};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -8,6 +7,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use groupcast_guest::engine::{Extent, Report};
 use groupcast_guest::plan::part::{Operation, Part};
+use groupcast_guest::words::{count, fitting};
 use tokio_util::sync::CancellationToken;
 use tracing::field::Empty;
 

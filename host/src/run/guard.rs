@@ -1,12 +1,12 @@
 //! What the host asks of another component's work, besides what the gate asks of each request: the bundled component
 //! holds back what is over the limits (R43) and reports what it did; another one may not, and is not believed.
 
-use groupcast_guest::words::count;
 use std::collections::BTreeMap;
 
 use groupcast_guest::engine::Report;
 use groupcast_guest::plan::part::{Operation, Part};
 use groupcast_guest::settings::{Limit, Limits};
+use groupcast_guest::words::count;
 
 use super::groupcast::Groupcast;
 use super::setup::ConnectionSetup;

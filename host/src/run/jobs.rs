@@ -1,12 +1,12 @@
 //! Does jobs: every kind of work that can be asked for, over the verbs of [`Groupcast`]. What may not enter: when a job
 //! begins, and who may ask for it.
 
-use groupcast_guest::words::{count, fitting};
 use std::sync::Arc;
 use std::time::Instant;
 
 use async_trait::async_trait;
 use groupcast_guest::engine::{Extent, Severity};
+use groupcast_guest::words::{count, fitting};
 use tokio_util::sync::CancellationToken;
 
 use super::groupcast::Groupcast;

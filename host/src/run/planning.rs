@@ -1,11 +1,11 @@
 //! Plans: both sides are read and the plan is kept; a sync applies what needs nobody's approval. What may not enter: how an
 //! approved plan is applied.
 
-use groupcast_guest::words::count;
 use std::sync::Arc;
 
 use groupcast_guest::engine::Extent;
 use groupcast_guest::plan::part::Part;
+use groupcast_guest::words::count;
 use tokio::sync::Mutex as AsyncMutex;
 use tokio_util::sync::CancellationToken;
 use tracing::field::Empty;

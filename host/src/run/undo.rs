@@ -1,12 +1,12 @@
 //! `undo`: what a run did, turned round, as a plan that is shown and approved like any other (R45).
 
-use groupcast_guest::words::count;
 use std::collections::BTreeMap;
 
 use groupcast_guest::engine::PlanSummary;
 use groupcast_guest::ledger::BindingDetails;
 use groupcast_guest::plan::part::{GroupRef, Operation, Part};
 use groupcast_guest::plan::undo::undo_parts;
+use groupcast_guest::words::count;
 use tokio_util::sync::CancellationToken;
 
 use super::groupcast::Groupcast;

@@ -10,6 +10,7 @@
 )]
 
 pub mod faults;
+pub mod ports;
 pub mod postgres;
 
 use std::collections::{BTreeMap, BTreeSet};

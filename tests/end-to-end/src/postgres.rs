@@ -2,7 +2,6 @@
 //!
 //! Standard library and `tempfile` alone, since the store's own tests use this file too.
 
-use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -56,7 +55,7 @@ impl PostgresServer {
                 .output()
                 .unwrap(),
         );
-        let port = free_port();
+        let port = crate::ports::free();
         let child = serve(&binaries, folder.path(), port, user);
         let server = Self {
             binaries,
@@ -233,14 +232,6 @@ fn serve(binaries: &Path, folder: &Path, port: u16, user: Option<(u32, u32)>) ->
         .stderr(log)
         .spawn()
         .unwrap()
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0))
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
 }
 
 fn signal(child: &Child, name: &str) {

@@ -5,13 +5,13 @@
 mod privileges;
 mod signs;
 
-use groupcast_guest::words::count;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use groupcast_guest::engine::{Extent, Finding, Severity};
+use groupcast_guest::words::count;
 use tokio_util::sync::CancellationToken;
 use tracing::field::Empty;
 

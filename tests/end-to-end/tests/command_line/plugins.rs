@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::program::{Calling, PROGRAM, begin, call, program_at, write};
-use crate::web::{Api, Told, port};
+use crate::web::{Api, Told};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -196,7 +196,7 @@ fn administered(lab: &mut Lab) -> Api {
     for section in ["jumpcloud", "google", "entra"] {
         lab.config.remove(section);
     }
-    let address = SocketAddr::from(([127, 0, 0, 1], port()));
+    let address = SocketAddr::from(([127, 0, 0, 1], groupcast_tests::ports::free()));
     let service = format!("listen = \"{address}\"\nrequests_per_minute = 6000");
     let service: toml::Table = service.parse().unwrap();
     lab.config.insert("service".to_owned(), service.into());

@@ -16,7 +16,6 @@ use serde_json::json;
 
 use crate::plugins::{known, sha256};
 use crate::program::{call, write};
-use crate::web::port;
 
 /// The variable with which a missing registry is a failure; without it, the test says that it was skipped.
 const REQUIRED: &str = "GROUPCAST_REQUIRE_REGISTRY";
@@ -52,7 +51,7 @@ impl Registry {
         }
         // Somebody else may take the port before the registry does.
         (0..5)
-            .find_map(|_| Self::start_at(SocketAddr::from(([127, 0, 0, 1], port()))))
+            .find_map(|_| Self::start_at(SocketAddr::from(([127, 0, 0, 1], groupcast_tests::ports::free()))))
             .map_or_else(|| panic!("the registry does not start"), Some)
     }
 

@@ -6,6 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use groupcast_simulators::Vendor;
 use groupcast_simulators::faults::{Fault, Rule};
 use groupcast_tests::Lab;
+use groupcast_tests::ports::Nobody;
 
 use crate::program::{Ended, begin, call, write};
 
@@ -71,7 +72,8 @@ fn answers(vendor: Vendor, path: &str, status: u16, kind: &str, body: &str) -> R
 #[tokio::test(flavor = "multi_thread")]
 async fn a_place_that_does_not_answer_is_named() {
     let mut lab = lab().await;
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nobody = Nobody::new();
+    let free = nobody.address();
     lab.section("jumpcloud")
         .insert("base_url".into(), format!("https://{free}").into());
     let place = format!("https://{free}");

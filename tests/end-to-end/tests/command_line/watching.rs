@@ -13,15 +13,6 @@ use crate::program::{call, groupcast, write};
 
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// A port that is free.
-fn port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0))
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
-}
-
 /// Status and body of a page; none where nobody answers.
 fn look(address: SocketAddr, path: &str) -> Option<(u16, String)> {
     let mut stream = TcpStream::connect(address).ok()?;
@@ -84,7 +75,7 @@ fn contains(heard: &Mutex<Vec<u8>>, words: &str) -> bool {
 async fn a_serving_host_tells_metrics_health_log_traces_and_the_dead_mans_switch() {
     let mut lab = Lab::new().await;
     let sales = lab.group("Sales", Some("sales@example.com"), &[0]);
-    let address = SocketAddr::from(([127, 0, 0, 1], port()));
+    let address = SocketAddr::from(([127, 0, 0, 1], groupcast_tests::ports::free()));
     let (collector, spans) = listener(false);
     let (switch, pings) = listener(false);
     let seconds = std::time::SystemTime::now()

@@ -1,19 +1,10 @@
 //! Talking to a serving host's API as any program does: one request a connection, JSON both ways.
 
 use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-
-/// A port that is free.
-pub fn port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0))
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
-}
 
 /// Somebody with a token.
 pub struct Api {

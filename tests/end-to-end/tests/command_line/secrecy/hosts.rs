@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use groupcast::plugin::EMBEDDED;
 use groupcast_simulators::organisation::Size;
 use groupcast_simulators::vault::{VaultSimulator, serve};
-use groupcast_tests::Lab;
+use groupcast_tests::{Lab, ports};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
@@ -18,7 +18,7 @@ use super::provider::{CLIENT, PERSON, Provider};
 use super::search::Secrets;
 use super::{ENTRA, JUMPCLOUD, VAULT_TOKEN};
 use crate::program::{call, groupcast, write};
-use crate::web::{Api, port};
+use crate::web::Api;
 
 /// Of the tenant of the store.
 pub const OTHER_JUMPCLOUD: &str = "jcb_\"third\"\\key+with/signs=&%1357924680";
@@ -82,8 +82,8 @@ impl Host {
         let (collector, spans) = crate::watching::listener(true);
         let (switch, _) = crate::watching::listener(true);
         let (address, watched) = (
-            SocketAddr::from(([127, 0, 0, 1], port())),
-            SocketAddr::from(([127, 0, 0, 1], port())),
+            SocketAddr::from(([127, 0, 0, 1], ports::free())),
+            SocketAddr::from(([127, 0, 0, 1], ports::free())),
         );
         let authorities = [&file, &store].map(|lab| lab.simulators.addresses().ca_pem.clone());
         let key = std::fs::read_to_string(file.folder.path().join("google-key.json")).unwrap();

@@ -1,8 +1,7 @@
 //! What can be wrong on the way to any vendor: clocks, names, ports, certificates, proxies.
 
-use std::net::TcpListener;
-
 use groupcast_simulators::faults::Fault;
+use groupcast_tests::ports::Nobody;
 
 use super::*;
 
@@ -57,7 +56,8 @@ async fn r7_a_name_a_port_and_a_certificate_that_lead_nowhere_are_told_apart() {
     .await;
 
     let mut lab = self::lab().await;
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nobody = Nobody::new();
+    let free = nobody.address();
     lab.set(Target::Entra, "graph_url", format!("https://{free}"));
     diagnosed(
         &lab,
