@@ -2,6 +2,8 @@
 //!
 //! Standard library and `tempfile` alone, since the store's own tests use this file too.
 
+use std::hash::{BuildHasher as _, RandomState};
+use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -55,7 +57,7 @@ impl PostgresServer {
                 .output()
                 .unwrap(),
         );
-        let port = crate::ports::free();
+        let port = free_port();
         let child = serve(&binaries, folder.path(), port, user);
         let server = Self {
             binaries,
@@ -232,6 +234,17 @@ fn serve(binaries: &Path, folder: &Path, port: u16, user: Option<(u32, u32)>) ->
         .stderr(log)
         .spawn()
         .unwrap()
+}
+
+/// As in `ports`, which the host's own tests do not have.
+fn free_port() -> u16 {
+    loop {
+        let random = RandomState::new().hash_one(0) % 12_000;
+        let port = 20_000 + u16::try_from(random).unwrap();
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 fn signal(child: &Child, name: &str) {
